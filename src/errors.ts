@@ -1,0 +1,150 @@
+/**
+ * The root of every error that Afterglow throws on purpose. `code` is for machines and never changes
+ * between versions; `message` is a whole sentence for people. `docs/errors.md` lists all of them.
+ */
+export abstract class AfterglowError extends Error {
+  /** Stable and upper case, e.g. `LEASE_LOST`. */
+  abstract readonly code: string;
+  /** What the command line exits with when this error ends it: 1 the input is wrong, 2 the command was called wrongly, 3 something outside is missing. */
+  readonly exitCode: 1 | 2 | 3 = 1;
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A setting or an option is wrong. */
+export class ConfigError extends AfterglowError {
+  readonly code = 'CONFIG';
+  override readonly exitCode = 2;
+}
+
+/** No database could be reached or started. */
+export class DatabaseUnavailableError extends AfterglowError {
+  readonly code = 'DATABASE_UNAVAILABLE';
+  override readonly exitCode = 3;
+}
+
+/** One thing wrong in one place of a file. */
+export interface FileProblem {
+  /** As the user named it, relative to the working folder where it lies below it. */
+  file: string;
+  /** 1-based; 0 where the whole file is meant. */
+  line: number;
+  expected: string;
+  found: string;
+  /** The nearest known name, where a name was mistyped. */
+  nearest?: string;
+}
+
+/** Fixtures or an ingested file cannot be taken; carries every problem found, not the first alone. Nothing was loaded. */
+export class FileProblemsError extends AfterglowError {
+  readonly code = 'FILE_PROBLEMS';
+  readonly problems: readonly FileProblem[];
+  constructor(problems: readonly FileProblem[]) {
+    const lines = problems.map(describeProblem);
+    super(`${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} found, nothing was loaded:\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** `fixtures/tasks.yaml:12: expected …, found … (nearest known: "…")`. */
+export function describeProblem(problem: FileProblem): string {
+  const place = problem.line > 0 ? `${problem.file}:${problem.line}` : problem.file;
+  const nearest = problem.nearest === undefined ? '' : ` (nearest known: "${problem.nearest}")`;
+  return `${place}: expected ${problem.expected}, found ${problem.found}${nearest}`;
+}
+
+/** The graph of runners, tasks and statuses has mistakes that would keep work from being done. */
+export class GraphError extends AfterglowError {
+  readonly code = 'GRAPH';
+  /** One sentence each. */
+  readonly mistakes: readonly string[];
+  constructor(mistakes: readonly string[]) {
+    super(`${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'} in the graph of tasks:\n${mistakes.join('\n')}`);
+    this.mistakes = mistakes;
+  }
+}
+
+/** A name was given that nothing has: a task, a status, a transient, a runner. */
+export class UnknownNameError extends AfterglowError {
+  readonly code = 'UNKNOWN_NAME';
+  readonly what: string;
+  readonly given: string;
+  readonly known: readonly string[];
+  constructor(what: string, given: string, known: readonly string[], nearest?: string) {
+    const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+    const list = known.length === 0 ? '' : known.length <= 30 ? ` Known: ${known.map((name) => `"${name}"`).join(', ')}.` : ` There are ${known.length} known ones.`;
+    super(`There is no ${what} "${given}"${hint || '.'}${list}`);
+    this.what = what;
+    this.given = given;
+    this.known = known;
+  }
+}
+
+/** The status machine knows no such move. */
+export class IllegalMoveError extends AfterglowError {
+  readonly code = 'ILLEGAL_MOVE';
+  readonly from: string;
+  readonly cause_: string;
+  readonly to: string | undefined;
+  constructor(from: string, cause: string, to?: string) {
+    super(`The status machine has no move "${cause}" from "${from}"${to === undefined ? '' : ` to "${to}"`}.`);
+    this.from = from;
+    this.cause_ = cause;
+    this.to = to;
+  }
+}
+
+/** A late writer: the entry is no longer on the attempt that we held, so nothing of ours was written. */
+export class LeaseLostError extends AfterglowError {
+  readonly code = 'LEASE_LOST';
+  readonly task: string;
+  readonly subject: string;
+  readonly attempt: number;
+  constructor(entry: { task: string; subject: string; attempt: number }) {
+    super(`Attempt ${entry.attempt} of "${entry.task}" of ${entry.subject} no longer holds its lease; what it wrote was rolled back.`);
+    this.task = entry.task;
+    this.subject = entry.subject;
+    this.attempt = entry.attempt;
+  }
+}
+
+/** The attempt ran over its task's time limit. */
+export class TimeLimitError extends AfterglowError {
+  readonly code = 'TIME_LIMIT';
+  readonly limitSeconds: number;
+  constructor(limitSeconds: number) {
+    super(`The time limit of ${limitSeconds} s is exceeded.`);
+    this.limitSeconds = limitSeconds;
+  }
+}
+
+/** The daemon is stopping and hands the attempt back. */
+export class StoppingError extends AfterglowError {
+  readonly code = 'STOPPING';
+  constructor() {
+    super('The daemon is stopping; the entry is handed back and will be run again.');
+  }
+}
+
+/** A runner gave back something that is neither a status message nor an outcome. */
+export class OutcomeError extends AfterglowError {
+  readonly code = 'OUTCOME';
+}
+
+/** An act was refused because of the state that things are in. */
+export class RefusedError extends AfterglowError {
+  readonly code = 'REFUSED';
+}
+
+/** A service outside did not answer as it should; worth another attempt. For runners to throw. */
+export class ServiceError extends AfterglowError {
+  readonly code = 'SERVICE';
+  readonly service: string;
+  constructor(service: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.service = service;
+  }
+}

@@ -1,0 +1,60 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Clock } from '../clock.ts';
+import { systemClock } from '../clock.ts';
+import type { Json } from './outcome.ts';
+
+/** Lines that are kept with the attempt and shown on its page; also written to the daemon's log. */
+export interface RunLog {
+  info(message: string, fields?: Record<string, Json>): void;
+  warn(message: string, fields?: Record<string, Json>): void;
+}
+
+/** What a runner is given beside its object. */
+export interface RunContext {
+  /**
+   * Reads and writes the database. The first write opens a transaction that is committed together with the new status,
+   * or not at all; so write at the end, after the slow part. Its `commit` and `rollback` refuse to be called.
+   */
+  readonly em: EntityManager;
+  readonly log: RunLog;
+  /** Fires at the time limit, when the lease is lost and when the daemon stops; pass it to `fetch` and the like. `signal.reason` says which. */
+  readonly signal: AbortSignal;
+  /** 1 for the first attempt of this entry, and one more each time. */
+  readonly attempt: number;
+  /** The same for every repetition of this attempt's effects and different for any other; give it to services outside. */
+  readonly idempotencyKey: string;
+  readonly clock: Clock;
+  /** Absolute path of a folder for products (plots, files), served at /products/. */
+  readonly productsFolder: string;
+  /** Absolute path of the data folder. */
+  readonly dataFolder: string;
+  /** Says how far the attempt is, 0…1. */
+  progress(fraction: number): void;
+  /** What the last attempt of another task of the same object gave as its result; undefined where there is none. */
+  result(task: string): Promise<Json | undefined>;
+}
+
+/**
+ * A context for calling `runProcess` from a test or a notebook, without a daemon.
+ *
+ * @param given what the runner needs of it, e.g. `{ em, result: async () => ({ name: 'IC 494' }) }`;
+ *   `em` throws when touched unless given, the rest has harmless defaults
+ */
+export function detachedContext(given: Partial<RunContext> = {}): RunContext {
+  const lines: string[] = [];
+  return {
+    get em(): EntityManager {
+      throw new TypeError('This runner reads or writes the database: give detachedContext an `em`.');
+    },
+    log: { info: (message) => void lines.push(message), warn: (message) => void lines.push(message) },
+    signal: new AbortController().signal,
+    attempt: 1,
+    idempotencyKey: 'detached-1',
+    clock: systemClock,
+    productsFolder: '.',
+    dataFolder: '.',
+    progress: () => {},
+    result: async () => undefined,
+    ...given,
+  };
+}

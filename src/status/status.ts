@@ -1,0 +1,28 @@
+/** What a status means for the transient: nothing yet, it worked, it is on its way or needs a look, it did not work. */
+export type StatusType = 'blank' | 'success' | 'warning' | 'error';
+
+export const STATUS_TYPES: readonly StatusType[] = ['blank', 'success', 'warning', 'error'];
+
+/** Where one transient stands in one task: a row of `fixtures/statuses.yaml`. */
+export interface Status {
+  /** The natural key, at most 64 characters, e.g. `no host match`. */
+  message: string;
+  type: StatusType;
+}
+
+/** The status of every entry before anything ran. */
+export const INITIAL = 'not processed';
+/** The status of an entry while an attempt holds its lease. */
+export const PROCESSING = 'processing';
+/** The status after an attempt that ran over its task's time limit. */
+export const TIME_LIMIT_EXCEEDED = 'time limit exceeded';
+
+/**
+ * The three statuses that the machinery itself uses. They have fixed ids in the database, because the claim's
+ * partial indexes need literals; the fixtures must name them with these types and cannot remove them.
+ */
+export const BUILT_IN: readonly (Status & { id: number })[] = [
+  { id: 1, message: INITIAL, type: 'blank' },
+  { id: 2, message: PROCESSING, type: 'warning' },
+  { id: 3, message: TIME_LIMIT_EXCEEDED, type: 'error' },
+];
