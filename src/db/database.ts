@@ -1,0 +1,112 @@
+import { Migrator } from '@mikro-orm/migrations';
+import { MikroORM, type EntityManager, type EntityName, type MigrationObject } from '@mikro-orm/postgresql';
+import pg from 'pg';
+import { DatabaseUnavailableError } from '../errors.ts';
+import { withoutPassword } from '../log.ts';
+import { coreEntities } from './entities.ts';
+import { coreMigrations } from './migrations/index.ts';
+
+/** Where a database is: a connection string, or the socket folder of the embedded server. */
+export type DatabaseAddress = { url: string } | { host: string; port: number; user: string; database: string };
+
+/** What a set of runners adds to the schema. */
+export interface SchemaParts {
+  entities?: readonly EntityName<object>[];
+  /** Run after ours, in this order; names must be unique and never change. */
+  migrations?: readonly MigrationObject[];
+}
+
+/** An open database. */
+export interface Database {
+  readonly orm: MikroORM;
+  readonly address: DatabaseAddress;
+  /** A new EntityManager with an identity map of its own. */
+  em(): EntityManager;
+  /** A connection of its own, outside the pool, for LISTEN. The caller ends it. */
+  connect(applicationName: string): Promise<pg.Client>;
+  close(): Promise<void>;
+}
+
+/** The oldest PostgreSQL that we run on. */
+const OLDEST_MAJOR = 15;
+// Any fixed number: everybody who migrates takes this lock first.
+const MIGRATION_LOCK = 7_216_001;
+
+/**
+ * Opens a database and brings its schema up to date. Any number of processes may do so at once.
+ *
+ * @param poolSize connections at most
+ * @throws {DatabaseUnavailableError} nobody answers at the address, the login is refused, or PostgreSQL is older than 15
+ */
+export async function openDatabase(address: DatabaseAddress, parts: SchemaParts = {}, poolSize = 10): Promise<Database> {
+  await assertUsable(address);
+  const orm = await MikroORM.init({
+    dbName: databaseName(address),
+    entities: [...coreEntities, ...(parts.entities ?? [])],
+    extensions: [Migrator],
+    // +1: the migration lock holds one while the migrator takes another.
+    pool: { min: 0, max: poolSize + 1 },
+    driverOptions: { ...clientOptions(address), application_name: 'afterglow', keepAlive: true },
+    migrations: { migrationsList: [...coreMigrations, ...(parts.migrations ?? [])], snapshot: false, tableName: 'afterglow_migration' },
+    discovery: { warnWhenNoEntities: false },
+    debug: false,
+  });
+  try {
+    await orm.em.fork().transactional(async (em) => {
+      await em.execute(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+      await orm.migrator.up();
+    });
+  } catch (error) {
+    await orm.close(true);
+    throw error;
+  }
+  return {
+    orm,
+    address,
+    em: () => orm.em.fork(),
+    connect: (applicationName) => connect(address, applicationName),
+    close: () => orm.close(true),
+  };
+}
+
+async function connect(address: DatabaseAddress, applicationName: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    ...clientOptions(address),
+    application_name: applicationName,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+  });
+  await client.connect();
+  return client;
+}
+
+// MikroORM does not understand every connection string that pg does (a socket folder, for one), so pg is given it as it is.
+function clientOptions(address: DatabaseAddress): pg.ClientConfig {
+  return 'url' in address ? { connectionString: address.url } : address;
+}
+
+function databaseName(address: DatabaseAddress): string {
+  return new pg.Client(clientOptions(address)).database ?? 'postgres';
+}
+
+async function assertUsable(address: DatabaseAddress): Promise<void> {
+  const where = 'url' in address ? withoutPassword(address.url) : `${address.host} (embedded)`;
+  let client: pg.Client;
+  try {
+    client = await connect(address, 'afterglow');
+  } catch (error) {
+    throw new DatabaseUnavailableError(
+      `No database answers at ${where}: ${(error as Error).message}. Start it, or correct DATABASE_URL, or unset it to use the embedded PostgreSQL.`,
+      { cause: error },
+    );
+  }
+  try {
+    const { rows } = await client.query<{ version: number }>(`select current_setting('server_version_num')::int / 10000 as version`);
+    const version = rows[0]?.version ?? 0;
+    if (version < OLDEST_MAJOR) {
+      throw new DatabaseUnavailableError(`PostgreSQL ${OLDEST_MAJOR} or newer is needed, ${where} is ${version}.`);
+    }
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,115 @@
+import { defineEntity, p } from '@mikro-orm/postgresql';
+
+/**
+ * The tables as MikroORM entities, for reading in pages, commands and runners. The hot statements of the engine are
+ * static SQL instead, and every change of a status goes through them.
+ */
+
+const StatusSchema = defineEntity({
+  name: 'Status',
+  tableName: 'status',
+  properties: { id: p.integer().primary(), message: p.text(), type: p.text().$type<'blank' | 'success' | 'warning' | 'error'>() },
+});
+/** A status of the fixtures. */
+export class StatusRow extends StatusSchema.class {}
+StatusSchema.setClass(StatusRow);
+
+const TaskSchema = defineEntity({
+  name: 'Task',
+  tableName: 'task',
+  properties: {
+    id: p.integer().primary(),
+    name: p.text(),
+    kind: p.text(),
+    description: p.text(),
+    owner: p.text(),
+    /** Seconds. */
+    timeLimitSeconds: p.double().nullable(),
+    active: p.boolean(),
+    /** The status that an entry must have to be claimed. */
+    claimFromId: p.integer(),
+    failedStatusId: p.integer().nullable(),
+  },
+});
+/** A task of the fixtures, with what its runner declares. */
+export class TaskRow extends TaskSchema.class {}
+TaskSchema.setClass(TaskRow);
+
+const SubjectSchema = defineEntity({
+  name: 'Subject',
+  tableName: 'subject',
+  properties: {
+    id: p.bigint('string').primary().autoincrement(),
+    kind: p.text(),
+    name: p.text(),
+    publicTimestamp: p.datetime().nullable(),
+    priority: p.integer().default(0),
+    data: p.json<Record<string, unknown>>().default({} as never),
+  },
+});
+/** An object of any kind. */
+export class SubjectRow extends SubjectSchema.class {}
+SubjectSchema.setClass(SubjectRow);
+
+const TransientSchema = defineEntity({
+  name: 'Transient',
+  tableName: 'transient',
+  properties: {
+    subjectId: p.bigint('string').primary(),
+    /** ICRS, degrees, 0 ≤ ra < 360. */
+    raDeg: p.double(),
+    /** ICRS, degrees. */
+    decDeg: p.double(),
+    redshift: p.double().nullable(),
+    tnsPrefix: p.text().nullable(),
+    tnsId: p.bigint('number').nullable(),
+    spectroscopicClass: p.text().nullable(),
+    photometricClass: p.text().nullable(),
+    /** E(B−V), magnitudes. */
+    milkywayDustReddening: p.double().nullable(),
+  },
+});
+/** What a transient has beyond {@link SubjectRow}. */
+export class TransientRow extends TransientSchema.class {}
+TransientSchema.setClass(TransientRow);
+
+const ScheduleSchema = defineEntity({
+  name: 'Schedule',
+  tableName: 'schedule',
+  properties: {
+    runner: p.text().primary(),
+    /** A cron expression, or `every <n> s`. */
+    pattern: p.text(),
+    timeZone: p.text(),
+    enabled: p.boolean(),
+    editedBy: p.text().nullable(),
+    editedAt: p.datetime().nullable(),
+    slot: p.datetime().nullable(),
+    nextAt: p.datetime().nullable(),
+    ticks: p.bigint('number'),
+  },
+});
+/** When a runner looks for work. */
+export class ScheduleRow extends ScheduleSchema.class {}
+ScheduleSchema.setClass(ScheduleRow);
+
+const DaemonSchema = defineEntity({
+  name: 'Daemon',
+  tableName: 'daemon',
+  properties: {
+    id: p.integer().primary(),
+    host: p.text(),
+    pid: p.integer(),
+    version: p.text(),
+    concurrency: p.integer(),
+    running: p.integer(),
+    startedAt: p.datetime(),
+    heartbeatAt: p.datetime(),
+    stoppedAt: p.datetime().nullable(),
+  },
+});
+/** A process that works on the register. */
+export class DaemonRow extends DaemonSchema.class {}
+DaemonSchema.setClass(DaemonRow);
+
+export const coreEntities = [StatusRow, TaskRow, SubjectRow, TransientRow, ScheduleRow, DaemonRow] as const;

@@ -1,0 +1,127 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { UnknownNameError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import { isSubjectRunner, type TaskRunner } from '../runner/runner.ts';
+import type { StatusMachine } from '../status/machine.ts';
+import { INITIAL } from '../status/status.ts';
+
+/** What the sync did: `recounted` entries of these tasks got a new count of unmet prerequisites. */
+export interface GraphSync {
+  changedTasks: readonly { task: string; recounted: number }[];
+}
+
+// Everybody who changes the graph takes this lock first.
+const GRAPH_LOCK = 7_216_002;
+
+/**
+ * Makes the database's picture of the graph equal to the code's: the legal moves, where each task is claimed from,
+ * and the prerequisites. Only tasks whose prerequisites changed have their entries counted anew; no change costs a few reads.
+ * Tasks that have no runner here keep what they have.
+ *
+ * @throws {UnknownNameError} a runner names a task or status that is not in the database (`checkGraph` finds this earlier)
+ */
+export async function syncGraph(em: EntityManager, machine: StatusMachine, runners: readonly TaskRunner[]): Promise<GraphSync> {
+  return em.transactional(async (tx) => {
+    await tx.execute(`select pg_advisory_xact_lock(${GRAPH_LOCK})`);
+    const statusId = await idsByName(tx, 'status', `select id, message as name from status`);
+    const taskId = await idsByName(tx, 'task', `select id, name from task`);
+    await syncMoves(tx, machine, statusId);
+    const changedTasks: { task: string; recounted: number }[] = [];
+    for (const runner of runners.filter(isSubjectRunner)) {
+      const id = taskId(runner.taskName);
+      const { [runner.taskName]: own = INITIAL, ...others } = runner.prerequisites;
+      await tx.execute(setClaim, [statusId(own), statusId(runner.failedStatusMessage), id, statusId(own), statusId(runner.failedStatusMessage)]);
+      const wanted = Object.entries(others).map(([task, status]) => ({ prerequisite_id: taskId(task), status_id: statusId(status) }));
+      const recounted = await syncRequirements(tx, id, wanted);
+      if (recounted !== undefined) changedTasks.push({ task: runner.taskName, recounted });
+    }
+    await syncReadyIndexes(tx);
+    return { changedTasks };
+  });
+}
+
+/** How many entries have a wrong count of unmet prerequisites. Always 0; anything else is a defect of ours or a write behind the triggers. */
+export async function countDrift(em: EntityManager): Promise<number> {
+  const rows = await em.execute<{ count: string }[]>(`select count(*) as count from (${wantedCounts('')}) w where w.unmet <> w.wanted`);
+  return Number(rows[0]?.count ?? 0);
+}
+
+const setClaim = `
+update task set claim_from_id = ?, failed_status_id = ?
+ where id = ? and (claim_from_id, failed_status_id) is distinct from (?::smallint, ?::smallint)`;
+
+async function syncMoves(tx: EntityManager, machine: StatusMachine, statusId: (message: string) => number): Promise<void> {
+  const moves = JSON.stringify(machine.moves.map(({ from, cause, to }) => ({ from_id: statusId(from), cause, to_id: statusId(to) })));
+  await tx.execute(
+    `insert into status_move select m.* from jsonb_to_recordset(?::jsonb) as m(from_id smallint, cause text, to_id smallint) on conflict do nothing`,
+    [moves],
+  );
+  await tx.execute(
+    `delete from status_move s
+      where not exists (select from jsonb_to_recordset(?::jsonb) as m(from_id smallint, cause text, to_id smallint)
+                         where m.from_id = s.from_id and m.cause = s.cause and m.to_id = s.to_id)`,
+    [moves],
+  );
+}
+
+/** Undefined where nothing changed, else how many entries were counted anew. */
+async function syncRequirements(
+  tx: EntityManager,
+  task: number,
+  wanted: readonly { prerequisite_id: number; status_id: number }[],
+): Promise<number | undefined> {
+  const text = (rows: readonly { prerequisite_id: number; status_id: number }[]) =>
+    rows.map((row) => `${row.prerequisite_id}:${row.status_id}`).sort().join();
+  const present = await tx.execute<{ prerequisite_id: number; status_id: number }[]>(
+    `select prerequisite_id, status_id from task_requirement where task_id = ?`,
+    [task],
+  );
+  if (text(present) === text(wanted)) return undefined;
+  // Nobody may move a status between the change of the prerequisites and the new count.
+  await tx.execute(`lock table task_register in share row exclusive mode`);
+  await tx.execute(`delete from task_requirement where task_id = ?`, [task]);
+  await tx.execute(
+    `insert into task_requirement (task_id, prerequisite_id, status_id)
+     select ?, m.prerequisite_id, m.status_id from jsonb_to_recordset(?::jsonb) as m(prerequisite_id integer, status_id smallint)`,
+    [task, JSON.stringify(wanted)],
+  );
+  const recounted = await tx.execute<{ subject_id: string }[]>(
+    `update task_register r set unmet = w.wanted from (${wantedCounts('where r.task_id = ?')}) w
+      where r.subject_id = w.subject_id and r.task_id = w.task_id and r.unmet <> w.wanted returning 1`,
+    [task],
+  );
+  return recounted.length;
+}
+
+const wantedCounts = (where: string) => `
+select r.subject_id, r.task_id, r.unmet,
+       count(q.status_id) filter (where p.status_id is distinct from q.status_id) as wanted
+  from task_register r
+  left join task_requirement q on q.task_id = r.task_id
+  left join task_register p on p.subject_id = r.subject_id and p.task_id = q.prerequisite_id
+ ${where}
+ group by r.subject_id, r.task_id`;
+
+/** Runners that start from another status than the initial one claim through a partial index for that status. */
+async function syncReadyIndexes(tx: EntityManager): Promise<void> {
+  const starts = await tx.execute<{ id: number }[]>(`select distinct claim_from_id as id from task where claim_from_id <> 1`);
+  const present = await tx.execute<{ name: string }[]>(`select indexname as name from pg_indexes where tablename = 'task_register' and indexname ~ '^ready_[0-9]+$'`);
+  const wanted = new Set(['ready_1', ...starts.map(({ id }) => `ready_${id}`)]);
+  for (const { name } of present) if (!wanted.has(name)) await tx.execute(`drop index ${name}`);
+  for (const { id } of starts) {
+    await tx.execute(
+      `create index if not exists ready_${id} on task_register (task_id, public_timestamp, priority desc, subject_id)
+        where status_id = ${id} and unmet = 0 and due_at is null`,
+    );
+  }
+}
+
+async function idsByName(tx: EntityManager, what: string, sql: string): Promise<(name: string) => number> {
+  const rows = await tx.execute<{ id: number; name: string }[]>(sql);
+  const ids = new Map(rows.map(({ id, name }) => [name, id]));
+  return (name) => {
+    const id = ids.get(name);
+    if (id === undefined) throw new UnknownNameError(what, name, [...ids.keys()], nearest(name, [...ids.keys()]));
+    return id;
+  };
+}

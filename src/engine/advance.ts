@@ -1,0 +1,73 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Json } from '../runner/outcome.ts';
+
+/** How an attempt ended, ready to be written. All JSON is text already, free of what jsonb cannot hold. */
+export interface Ending {
+  subjectId: string;
+  attempt: number;
+  statusId: number;
+  cause: 'finish' | 'fail' | 'time out' | 'release';
+  outcome: 'finished' | 'failed' | 'timed out' | 'released';
+  wallSeconds: number;
+  cpuSeconds: number;
+  result: Json | undefined;
+  warning: string | undefined;
+  cost: number | undefined;
+  error: Json | undefined;
+  log: Json | undefined;
+  /** Seconds from now before the entry may be claimed again; undefined: at once. For endings that lead back to where the entry was claimed from. */
+  dueInSeconds: number | undefined;
+}
+
+/**
+ * Writes how attempts of one task ended: the register's next status and the attempt's row, in one statement. The trigger
+ * then lowers the dependents' counters and wakes them.
+ *
+ * @returns the subjects whose attempt still held its lease; of the others nothing was written
+ */
+export async function advance(em: EntityManager, taskId: number, actor: string, endings: readonly Ending[]): Promise<Set<string>> {
+  const rows = await em.execute<{ subject_id: string }[]>(ADVANCE, [JSON.stringify(endings.map(toRow)), actor, taskId, taskId]);
+  return new Set(rows.map((row) => row.subject_id));
+}
+
+const ADVANCE = `
+with ending as materialized (
+  select *
+    from jsonb_to_recordset(?::jsonb) as e(
+      subject_id bigint, attempt integer, status_id smallint, cause text, outcome text, wall_seconds double precision,
+      cpu_seconds double precision, result jsonb, warning text, cost double precision, error jsonb, log jsonb, due_in_seconds double precision)),
+moved as (
+  update task_register r
+     set status_id = e.status_id, cause = e.cause, actor = ?, lease_owner = null, lease_until = null,
+         rescues = case when e.cause = 'release' then r.rescues else 0 end,
+         due_at = clock_timestamp() + e.due_in_seconds * interval '1 second',
+         warning = e.warning, wall_seconds = e.wall_seconds, last_modified = clock_timestamp()
+    from ending e
+   where r.subject_id = e.subject_id and r.task_id = ? and r.attempt = e.attempt and r.status_id = 2
+  returning r.subject_id),
+ended as (
+  update attempt a
+     set ended_at = clock_timestamp(), outcome = e.outcome, status_id = e.status_id, wall_seconds = e.wall_seconds,
+         cpu_seconds = e.cpu_seconds, result = e.result, warning = e.warning, cost = e.cost, error = e.error, log = e.log, progress = null
+    from moved m
+    join ending e on e.subject_id = m.subject_id
+   where a.subject_id = e.subject_id and a.task_id = ? and a.attempt = e.attempt)
+select subject_id from moved`;
+
+function toRow(ending: Ending): object {
+  return {
+    subject_id: ending.subjectId,
+    attempt: ending.attempt,
+    status_id: ending.statusId,
+    cause: ending.cause,
+    outcome: ending.outcome,
+    wall_seconds: ending.wallSeconds,
+    cpu_seconds: ending.cpuSeconds,
+    result: ending.result,
+    warning: ending.warning,
+    cost: ending.cost,
+    error: ending.error,
+    log: ending.log,
+    due_in_seconds: ending.dueInSeconds,
+  };
+}

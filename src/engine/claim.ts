@@ -1,0 +1,110 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Json } from '../runner/outcome.ts';
+import type { Transient } from '../runner/transient.ts';
+
+/** An entry that this daemon has claimed: the attempt is ours until the lease ends. */
+export interface ClaimedEntry {
+  subjectId: string;
+  taskId: number;
+  /** The number of this attempt, which fences everything we write. */
+  attempt: number;
+  /** What the runner gets: a {@link Transient}, or the plain subject for other kinds. */
+  subject: Transient | Subject;
+}
+
+/** An object of a kind that has no columns of its own. */
+export type Subject = Pick<Transient, 'id' | 'name' | 'publicTimestamp' | 'priority' | 'data'> & { kind: string };
+
+/**
+ * Claims at most `limit` entries of a task whose prerequisites are met: oldest public timestamp first (none last), then
+ * higher priority, then the order in which the subjects came. Eligibility, lock, status, attempt number and attempt row
+ * are one statement, so nothing can happen between them; entries that another daemon is just claiming are skipped.
+ *
+ * @param claimFromId id of the status that the task is claimed from, 1 for nearly all
+ */
+export async function claim(
+  em: EntityManager,
+  task: { id: number; name: string; kind: string; claimFromId: number; version: number },
+  by: { daemonId: number; actor: string; leaseSeconds: number },
+  limit: number,
+): Promise<ClaimedEntry[]> {
+  const rows = await em.execute<ClaimRow[]>(claimSql(task.claimFromId), [
+    task.id, task.name, limit, by.daemonId, by.leaseSeconds, by.actor, task.id, task.id, by.daemonId, task.version,
+  ]);
+  return rows.map((row) => ({
+    subjectId: row.subject_id,
+    taskId: task.id,
+    attempt: row.attempt,
+    subject: task.kind === 'transient' ? toTransient(row) : { ...toSubject(row), kind: task.kind },
+  }));
+}
+
+// The status ids stand in the text: the planner uses a partial index only for literals. A schedule that is switched off
+// (a person paused the task) or a task that is not active yields nothing.
+const claimSql = (claimFromId: number) => `
+with eligible as materialized (
+  select r.subject_id
+    from task_register r
+   where r.task_id = ? and r.status_id = ${Number(claimFromId)} and r.unmet = 0 and r.due_at is null
+     and not exists (select from schedule s where s.runner = ? and not s.enabled)
+   order by r.public_timestamp, r.priority desc, r.subject_id
+   limit ?
+     for update of r skip locked),
+claimed as (
+  update task_register r
+     set status_id = 2, attempt = r.attempt + 1, lease_owner = ?, lease_until = clock_timestamp() + ? * interval '1 second',
+         cause = 'claim', actor = ?, last_modified = clock_timestamp()
+    from eligible e
+   where r.subject_id = e.subject_id and r.task_id = ?
+  returning r.subject_id, r.attempt),
+logged as (
+  insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version)
+  select subject_id, ?, attempt, ?, ? from claimed)
+select c.subject_id, c.attempt, s.name, s.public_timestamp, s.priority, s.data, t.ra_deg, t.dec_deg, t.redshift,
+       t.tns_prefix, t.tns_id, t.spectroscopic_class, t.photometric_class, t.milkyway_dust_reddening
+  from claimed c
+  join subject s on s.id = c.subject_id
+  left join transient t on t.subject_id = c.subject_id
+ order by s.public_timestamp, s.priority desc, s.id`;
+
+/** A subject's columns as the claim and `loadSubject` read them. */
+interface SubjectColumns {
+  subject_id: string;
+  name: string;
+  public_timestamp: string | Date | null;
+  priority: number;
+  data: Record<string, Json>;
+  ra_deg: number;
+  dec_deg: number;
+  redshift: number | null;
+  tns_prefix: string | null;
+  tns_id: string | null;
+  spectroscopic_class: string | null;
+  photometric_class: string | null;
+  milkyway_dust_reddening: number | null;
+}
+type ClaimRow = SubjectColumns & { attempt: number };
+
+function toSubject(row: SubjectColumns): Omit<Subject, 'kind'> {
+  return {
+    id: row.subject_id,
+    name: row.name,
+    publicTimestamp: row.public_timestamp === null ? null : new Date(row.public_timestamp),
+    priority: row.priority,
+    data: row.data,
+  };
+}
+
+function toTransient(row: SubjectColumns): Transient {
+  return {
+    ...toSubject(row),
+    raDeg: row.ra_deg,
+    decDeg: row.dec_deg,
+    redshift: row.redshift,
+    tnsPrefix: row.tns_prefix,
+    tnsId: row.tns_id === null ? null : Number(row.tns_id),
+    spectroscopicClass: row.spectroscopic_class,
+    photometricClass: row.photometric_class,
+    milkywayDustReddening: row.milkyway_dust_reddening,
+  };
+}

@@ -1,0 +1,77 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { isConnectionError } from '../db/connection-error.ts';
+import { advance, type Ending } from './advance.ts';
+
+/** Endings that one statement writes at most. */
+const MOST_AT_ONCE = 500;
+/** How long to wait before the database is asked again after it was away. */
+const RETRY_MS = 500;
+
+/**
+ * Writes the endings of one task's attempts, many in one statement: while one statement is on its way the next endings
+ * gather. Alone, an ending goes at once; under load, the database commits once for hundreds.
+ */
+export class Finisher {
+  readonly #fork: () => EntityManager;
+  readonly #taskId: number;
+  readonly #actor: string;
+  #waiting: { ending: Ending; resolve: (held: boolean) => void; reject: (error: unknown) => void }[] = [];
+  #busy = false;
+
+  constructor(fork: () => EntityManager, taskId: number, actor: string) {
+    this.#fork = fork;
+    this.#taskId = taskId;
+    this.#actor = actor;
+  }
+
+  /** @returns whether the attempt still held its lease; if not, nothing of it was written */
+  finish(ending: Ending): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ending, resolve, reject });
+      // A turn of the loop later, so that endings of the same moment go together.
+      if (!this.#busy) setImmediate(() => void this.#flush());
+    });
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MOST_AT_ONCE);
+      try {
+        const held = await retryDeadlock(() => advance(this.#fork(), this.#taskId, this.#actor, batch.map(({ ending }) => ending)));
+        for (const { ending, resolve } of batch) resolve(held.has(ending.subjectId));
+      } catch (error) {
+        if (isConnectionError(error)) {
+          // The database is away. What was computed is kept, and tried again until it is back.
+          this.#waiting.unshift(...batch);
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        } else if (batch.length === 1) batch[0]!.reject(error);
+        // One bad row must not fail its neighbours: each is written alone.
+        else await this.#oneByOne(batch);
+      }
+    }
+    this.#busy = false;
+  }
+
+  async #oneByOne(batch: typeof this.#waiting): Promise<void> {
+    for (const { ending, resolve, reject } of batch) {
+      try {
+        resolve((await advance(this.#fork(), this.#taskId, this.#actor, [ending])).has(ending.subjectId));
+      } catch (error) {
+        reject(error);
+      }
+    }
+  }
+}
+
+/** Does a statement again that PostgreSQL chose as the victim of a deadlock; at most three times. */
+export async function retryDeadlock<T>(act: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await act();
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== '40P01' || attempt === 3) throw error;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { RefusedError } from '../errors.ts';
+
+/** A runner's way to the database, made when it is first touched. */
+export interface LazyEntityManager {
+  /** What the runner gets. */
+  readonly em: EntityManager;
+  /** Whether the runner wrote, or may have. If not, the new status needs no transaction of its own. */
+  readonly wrote: boolean;
+  /** A `select`, in the attempt's transaction where one has begun, so that an attempt never needs two connections at once. */
+  read<Row extends object>(sql: string, params: readonly unknown[]): Promise<Row[]>;
+  /** Runs `finish` inside the attempt's transaction, after its unit of work is flushed, and commits; rolls back if anything throws. */
+  commit<T>(finish: (em: EntityManager) => Promise<T>): Promise<T>;
+  /** Forgets everything that was written. */
+  rollback(): Promise<void>;
+}
+
+// What may change rows opens the transaction. Reading (find, count, …) goes without until then.
+const WRITES = new Set([
+  'flush', 'execute', 'insert', 'insertMany', 'nativeUpdate', 'nativeDelete', 'upsert', 'upsertMany', 'transactional', 'lock', 'callRoutine',
+]);
+// The unit of work: nothing is written yet, but there will be something to flush.
+const MARKS = new Set(['persist', 'remove', 'create', 'assign', 'merge']);
+const REFUSED = new Set(['commit', 'rollback', 'begin']);
+// Doors to the connection that know nothing of the attempt's transaction.
+const DOORS = new Set(['getKysely', 'getConnection', 'getDriver', 'createQueryBuilder', 'qb', 'fork', 'getRepository', 'repo', 'getUnitOfWork']);
+
+/**
+ * The EntityManager of one attempt: the first write opens a transaction, which is committed together with the new status
+ * or not at all. A plain `select` through `execute` before that runs outside, so that reading first and computing long
+ * keeps no transaction open.
+ *
+ * @param fork gives a new EntityManager
+ */
+export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager {
+  let real: EntityManager | undefined;
+  let guarded: EntityManager | undefined;
+  let begun: Promise<void> | undefined;
+  let marked = false;
+  let over = false;
+
+  const open = (): EntityManager => {
+    if (real === undefined) {
+      real = fork();
+      // Without this, a find after a persist would flush in a transaction of its own.
+      real.setFlushMode('commit');
+    }
+    return real;
+  };
+  const guard = (em: EntityManager): EntityManager =>
+    new Proxy(em, {
+      get(target, property, proxy) {
+        const value: unknown = Reflect.get(target, property, target);
+        if (typeof value !== 'function' || typeof property !== 'string') return value;
+        const call = (args: unknown[]): unknown => {
+          const returned: unknown = (value as (...args: unknown[]) => unknown).apply(target, args);
+          return returned === target ? proxy : returned;
+        };
+        if (REFUSED.has(property)) {
+          return () => refuse(`em.${property}() is not for runners: what they write is committed together with the status.`);
+        }
+        if (DOORS.has(property)) {
+          return () => refuse(`em.${property}() would go past the attempt's transaction; use em.find, em.persist, em.upsert or em.execute.`);
+        }
+        if (MARKS.has(property)) marked = true;
+        if (!WRITES.has(property)) return (...args: unknown[]) => call(args);
+        return async (...args: unknown[]) => {
+          if (over) refuse('This attempt is over; nothing can be written any more.');
+          if (begun !== undefined || !(property === 'execute' && isPlainSelect(args[0]))) await (begun ??= target.begin());
+          return call(args);
+        };
+      },
+    });
+
+  return {
+    get em() {
+      return (guarded ??= guard(open()));
+    },
+    get wrote() {
+      return marked || begun !== undefined;
+    },
+    async read<Row extends object>(sql: string, params: readonly unknown[]): Promise<Row[]> {
+      return (await open().execute(sql, [...params])) as Row[];
+    },
+    async commit(finish) {
+      const em = open();
+      over = true;
+      try {
+        await (begun ??= em.begin());
+        await em.flush();
+        const value = await finish(em);
+        await em.commit();
+        return value;
+      } catch (error) {
+        if (em.isInTransaction()) await em.rollback().catch(() => {});
+        throw error;
+      }
+    },
+    async rollback() {
+      over = true;
+      if (begun === undefined) return;
+      await begun.catch(() => {});
+      if (real!.isInTransaction()) await real!.rollback();
+    },
+  };
+}
+
+const isPlainSelect = (sql: unknown): boolean => typeof sql === 'string' && /^\s*select\b/i.test(sql) && !/\bfor\s+(no\s+key\s+)?(update|share|key)\b|\binto\b/i.test(sql);
+
+function refuse(message: string): never {
+  throw new RefusedError(message);
+}

@@ -1,0 +1,75 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { LeaseLostError } from '../errors.ts';
+
+/** An attempt that runs here, or waits here for a free place. */
+export interface HeldAttempt {
+  subjectId: string;
+  taskId: number;
+  attempt: number;
+  task: string;
+  subject: string;
+  /** 0…1, as the runner last said. */
+  progress: number | undefined;
+  /** Whether its runner has been called. */
+  begun: boolean;
+  /** Tells the runner to stop. */
+  abort(reason: Error): void;
+}
+
+/** The attempts whose leases this daemon keeps alive. */
+export class Leases {
+  readonly #held = new Map<string, HeldAttempt>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  get all(): readonly HeldAttempt[] {
+    return [...this.#held.values()];
+  }
+
+  add(attempt: HeldAttempt): void {
+    this.#held.set(keyOf(attempt), attempt);
+  }
+
+  delete(attempt: { subjectId: string; taskId: number }): void {
+    this.#held.delete(keyOf(attempt));
+  }
+
+  /**
+   * Prolongs every lease that is still ours and stores the progress. Runners whose entry was taken away (rescued, reset by
+   * a person) are told to stop with a {@link LeaseLostError}.
+   */
+  async renew(em: EntityManager, leaseSeconds: number): Promise<void> {
+    const held = this.all;
+    if (held.length === 0) return;
+    const rows = await em.execute<{ subject_id: string; task_id: number; attempt: number }[]>(RENEW, [
+      JSON.stringify(held.map(({ subjectId, taskId, attempt, progress }) => ({ subject_id: subjectId, task_id: taskId, attempt, progress }))),
+      leaseSeconds,
+    ]);
+    const ours = new Set(rows.map((row) => `${row.subject_id}/${row.task_id}/${row.attempt}`));
+    for (const attempt of held) {
+      const lost = !ours.has(`${attempt.subjectId}/${attempt.taskId}/${attempt.attempt}`);
+      // It may have ended while the statement was on its way.
+      if (lost && this.#held.get(keyOf(attempt)) === attempt) attempt.abort(new LeaseLostError(attempt));
+    }
+  }
+}
+
+const keyOf = ({ subjectId, taskId }: { subjectId: string; taskId: number }) => `${subjectId}/${taskId}`;
+
+const RENEW = `
+with held as materialized (
+  select * from jsonb_to_recordset(?::jsonb) as h(subject_id bigint, task_id integer, attempt integer, progress real)),
+renewed as (
+  update task_register r
+     set lease_until = clock_timestamp() + ? * interval '1 second'
+    from held h
+   where r.subject_id = h.subject_id and r.task_id = h.task_id and r.attempt = h.attempt and r.status_id = 2
+  returning r.subject_id, r.task_id, r.attempt),
+shown as (
+  update attempt a
+     set progress = h.progress
+    from held h
+   where h.progress is not null and a.subject_id = h.subject_id and a.task_id = h.task_id and a.attempt = h.attempt and a.ended_at is null)
+select * from renewed`;

@@ -1,0 +1,92 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { LeaseLostError, OutcomeError, StoppingError, TimeLimitError } from '../errors.ts';
+import type { RunContext } from '../runner/context.ts';
+import type { Outcome } from '../runner/outcome.ts';
+import type { SubjectTaskRunner } from '../runner/runner.ts';
+import { TIME_LIMIT_EXCEEDED } from '../status/status.ts';
+import { describeError, storable } from './storable.ts';
+import type { AttemptLog } from './attempt-log.ts';
+import type { LazyEntityManager } from './lazy-em.ts';
+
+/** What an attempt came to, before it is written. */
+export interface RunEnd {
+  cause: 'finish' | 'fail' | 'time out' | 'release';
+  status: string;
+  result?: ReturnType<typeof storable>;
+  warning?: string;
+  cost?: number;
+  error?: unknown;
+}
+
+/** After its time limit a runner has this long to settle before its place is given to others. */
+const SETTLE_SECONDS = 5;
+
+/**
+ * Runs one attempt to its end. It never throws: whatever the runner does becomes an end with a legal status, or undefined
+ * where the lease was lost and nothing may be written.
+ *
+ * @param statuses every known status message
+ * @param claimFrom the status that the entry goes back to when the daemon stops
+ */
+export async function runAttempt(
+  runner: SubjectTaskRunner<unknown>,
+  subject: unknown,
+  context: RunContext,
+  abort: AbortController,
+  options: { timeLimitSeconds: number | null; statuses: ReadonlySet<string>; claimFrom: string },
+): Promise<RunEnd | undefined> {
+  const limit = options.timeLimitSeconds;
+  const timers: NodeJS.Timeout[] = [];
+  if (limit !== null && Number.isFinite(limit)) {
+    // setTimeout cannot count further than 2^31 ms; a limit of more than 24 days is none.
+    if (limit * 1000 < 2 ** 31) timers.push(setTimeout(() => abort.abort(new TimeLimitError(limit)), limit * 1000));
+  }
+  const abandoned = new Promise<never>((_resolve, reject) => {
+    abort.signal.addEventListener('abort', () => {
+      const { reason } = abort.signal as { reason: unknown };
+      const wait = reason instanceof TimeLimitError ? SETTLE_SECONDS * 1000 : 0;
+      // A lost lease or the end of the grace time is not argued with; what the runner still does is not written.
+      timers.push(setTimeout(() => reject(reason as Error), wait));
+    });
+  });
+  abandoned.catch(() => {});
+  try {
+    const returned = await Promise.race([invoke(runner, subject, context), abandoned]);
+    if (abort.signal.aborted) throw abort.signal.reason;
+    return finished(runner, returned, options.statuses);
+  } catch (error) {
+    // A runner that passes the signal on throws an AbortError of its own; what counts is why it was told to stop.
+    const reason: unknown = abort.signal.aborted ? abort.signal.reason : error;
+    if (reason instanceof LeaseLostError) return undefined;
+    if (reason instanceof StoppingError) return { cause: 'release', status: options.claimFrom };
+    if (reason instanceof TimeLimitError) return { cause: 'time out', status: TIME_LIMIT_EXCEEDED, error: reason };
+    return { cause: 'fail', status: runner.failedStatusMessage, error: reason };
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+  }
+}
+
+// Its own function, so that a runner that throws before its first await rejects like any other.
+async function invoke(runner: SubjectTaskRunner<unknown>, subject: unknown, context: RunContext): Promise<unknown> {
+  return runner.runProcess(subject, context);
+}
+
+function finished(runner: SubjectTaskRunner<unknown>, returned: unknown, statuses: ReadonlySet<string>): RunEnd {
+  const outcome: Partial<Outcome> = typeof returned === 'string' ? { status: returned } : ((returned ?? {}) as Partial<Outcome>);
+  const { status, result, warning, cost } = outcome;
+  if (typeof status !== 'string') {
+    throw new OutcomeError(`The runner of "${runner.taskName}" must return a status message or an object with a status; it returned ${show(returned)}.`);
+  }
+  const known = runner.returns === undefined ? [...statuses] : [...runner.returns, runner.failedStatusMessage];
+  if (!known.includes(status) || !statuses.has(status)) {
+    throw new OutcomeError(`The runner of "${runner.taskName}" returned the unknown status ${show(status)}. Known: ${known.map((name) => `"${name}"`).join(', ')}.`);
+  }
+  if (warning !== undefined && typeof warning !== 'string') throw new OutcomeError(`The warning must be a text, it is ${show(warning)}.`);
+  if (cost !== undefined && !Number.isFinite(cost)) throw new OutcomeError(`The cost must be a finite number, it is ${show(cost)}.`);
+  return { cause: 'finish', status, result: storable(result, 'result'), warning: warning === undefined ? undefined : (storable(warning, 'warning') as string), cost };
+}
+
+const show = (value: unknown): string => {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(JSON.stringify(value) ?? value);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+};

@@ -1,0 +1,7 @@
+/** What authors of runners import; everything else is internal. */
+export { detachedContext, type RunContext, type RunLog } from './runner/context.ts';
+export type { Json, Outcome } from './runner/outcome.ts';
+export type { Pipeline } from './runner/pipeline.ts';
+export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner } from './runner/runner.ts';
+export type { Transient } from './runner/transient.ts';
+export { AfterglowError, FileProblemsError, ServiceError, TimeLimitError } from './errors.ts';

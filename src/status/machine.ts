@@ -1,0 +1,150 @@
+import { assign, setup, transition, type AnyStateMachine } from 'xstate';
+import { IllegalMoveError } from '../errors.ts';
+import { INITIAL, PROCESSING, TIME_LIMIT_EXCEEDED, type Status } from './status.ts';
+
+/** Why a status changes. The same words stand in the columns `cause`, in the diagram and on the pages. */
+export type Cause = 'claim' | 'finish' | 'fail' | 'time out' | 'release' | 'rescue' | 'give up' | 'reset' | 'retry' | 'load';
+
+/** Something that happens to an entry. `attempt` is the attempt that the writer holds: a late writer is refused. */
+export type StatusEvent =
+  | { type: 'claim' }
+  /** The runner returned a status. */
+  | { type: 'finish'; status: string; attempt: number }
+  /** The runner threw, or returned what is no status. */
+  | { type: 'fail'; status: string; attempt: number }
+  | { type: 'time out'; status: typeof TIME_LIMIT_EXCEEDED; attempt: number }
+  /** The daemon stops and hands the entry back, to the status that it was claimed from. */
+  | { type: 'release'; status: string; attempt: number }
+  /** The lease expired: the entry goes back to the status that it was claimed from. */
+  | { type: 'rescue'; status: string }
+  /** The lease expired once too often: the entry gets its failed status. */
+  | { type: 'give up'; status: string }
+  /** A person starts the entry afresh. */
+  | { type: 'reset' }
+  /** A person has a failed entry done again. */
+  | { type: 'retry' }
+  /** The fixtures say where an untouched entry stands. */
+  | { type: 'load'; status: string };
+
+/** What the machine needs to know of an entry of the register. */
+export interface EntryState {
+  status: string;
+  /** The number of the last attempt, 0 before the first. */
+  attempt: number;
+  /** How many prerequisites are not met. */
+  unmet: number;
+}
+
+/** A move that the machine knows; `status_move` in the database holds the same list. */
+export interface Move {
+  from: string;
+  cause: Cause;
+  to: string;
+}
+
+/** The legal moves of an entry, made from the statuses of the fixtures. Pure: it decides, others write. */
+export interface StatusMachine {
+  readonly statuses: readonly Status[];
+  /** Every (from, cause, to) there is, in the order of the statuses. */
+  readonly moves: readonly Move[];
+  /** The xstate machine itself, for diagrams and path tests. */
+  readonly machine: AnyStateMachine;
+  /**
+   * The entry after the event.
+   *
+   * @throws {IllegalMoveError} the machine does not know the move: unmet prerequisites, a late writer, a status that is none
+   */
+  next(entry: EntryState, event: StatusEvent): EntryState;
+}
+
+type Context = Pick<EntryState, 'attempt' | 'unmet'>;
+
+/**
+ * Makes the status machine.
+ *
+ * @param statuses all of the fixtures, the built-in ones among them
+ * @param claimFrom the statuses that some runner starts from; `not processed` is always among them
+ */
+export function createStatusMachine(statuses: readonly Status[], claimFrom: readonly string[] = [INITIAL]): StatusMachine {
+  const starts = [...new Set([INITIAL, ...claimFrom])];
+  const moves = statuses.flatMap((from) => movesFrom(from, statuses, starts));
+  const machine = build(statuses, moves);
+  return {
+    statuses,
+    moves,
+    machine,
+    next(entry, event) {
+      const { status, ...context } = entry;
+      const to = 'status' in event ? event.status : undefined;
+      if (!statuses.some(({ message }) => message === status)) throw new IllegalMoveError(status, event.type, to);
+      const snapshot = machine.resolveState({ value: key(status), context });
+      // xstate keeps silent about an event that it does not know, so it is asked first.
+      if (!snapshot.can(event)) throw new IllegalMoveError(status, event.type, to);
+      const [after] = transition(machine, snapshot, event);
+      return { status: messageOf(after.value as string), ...(after.context as Context) };
+    },
+  };
+}
+
+function movesFrom(from: Status, statuses: readonly Status[], starts: readonly string[]): Move[] {
+  const move = (cause: Cause, to: string): Move => ({ from: from.message, cause, to });
+  const moves: Move[] = [];
+  if (starts.includes(from.message)) moves.push(move('claim', PROCESSING));
+  if (from.message === PROCESSING) {
+    for (const { message, type } of statuses) {
+      if (message !== PROCESSING) moves.push(move('finish', message));
+      if (message !== PROCESSING && message !== INITIAL) moves.push(move('fail', message), move('give up', message));
+      if (type === 'error' && message === TIME_LIMIT_EXCEEDED) moves.push(move('time out', message));
+      if (starts.includes(message)) moves.push(move('release', message), move('rescue', message));
+    }
+  }
+  if (from.message === INITIAL) {
+    for (const { message } of statuses) if (message !== INITIAL && message !== PROCESSING) moves.push(move('load', message));
+  } else {
+    moves.push(move('reset', INITIAL));
+    if (from.type === 'error') moves.push(move('retry', INITIAL));
+  }
+  return moves;
+}
+
+function build(statuses: readonly Status[], moves: readonly Move[]): AnyStateMachine {
+  const base = setup({
+    types: { context: {} as Context, events: {} as StatusEvent, input: {} as Partial<Context> },
+    guards: {
+      prerequisitesMet: ({ context }) => context.unmet === 0,
+      leads: ({ context, event }, to: { status: string }) =>
+        'status' in event && event.status === to.status && (!('attempt' in event) || event.attempt === context.attempt),
+    },
+    actions: { countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }) },
+  });
+  const states = Object.fromEntries(
+    statuses.map(({ message, type }) => [
+      key(message),
+      { meta: { message, type }, on: transitionsOf(moves.filter((move) => move.from === message)) },
+    ]),
+  );
+  return base.createMachine({
+    id: 'status',
+    initial: key(INITIAL),
+    context: ({ input }: { input?: Partial<Context> }) => ({ attempt: 0, unmet: 0, ...input }),
+    states,
+  } as unknown as Parameters<typeof base.createMachine>[0]);
+}
+
+function transitionsOf(moves: readonly Move[]): Record<string, object[]> {
+  const on: Record<string, object[]> = {};
+  for (const { cause, to } of moves) {
+    const transition =
+      cause === 'claim'
+        ? { target: key(to), guard: 'prerequisitesMet', actions: 'countAttempt' }
+        : cause === 'reset' || cause === 'retry'
+          ? { target: key(to) }
+          : { target: key(to), guard: { type: 'leads', params: { status: to } } };
+    (on[cause] ??= []).push(transition);
+  }
+  return on;
+}
+
+// xstate reads a dot in a state's key as a path; a one-dot leader looks the same to people and is none.
+const key = (message: string): string => message.replaceAll('.', '․');
+const messageOf = (stateKey: string): string => stateKey.replaceAll('․', '.');
