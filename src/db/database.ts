@@ -49,7 +49,7 @@ export async function openDatabase(address: DatabaseAddress, parts: SchemaParts 
     driverOptions: { ...clientOptions(address), application_name: 'afterglow', keepAlive: true },
     migrations: { migrationsList: [...coreMigrations, ...(parts.migrations ?? [])], snapshot: false, tableName: 'afterglow_migration' },
     discovery: { warnWhenNoEntities: false },
-    debug: false,
+    logger: () => {},
   });
   try {
     await orm.em.fork().transactional(async (em) => {

@@ -7,6 +7,12 @@ const MOST_AT_ONCE = 500;
 /** How long to wait before the database is asked again after it was away. */
 const RETRY_MS = 500;
 
+interface Waiting {
+  ending: Ending;
+  resolve: (held: boolean) => void;
+  reject: (error: unknown) => void;
+}
+
 /**
  * Writes the endings of one task's attempts, many in one statement: while one statement is on its way the next endings
  * gather. Alone, an ending goes at once; under load, the database commits once for hundreds.
@@ -15,7 +21,7 @@ export class Finisher {
   readonly #fork: () => EntityManager;
   readonly #taskId: number;
   readonly #actor: string;
-  #waiting: { ending: Ending; resolve: (held: boolean) => void; reject: (error: unknown) => void }[] = [];
+  #waiting: Waiting[] = [];
   #busy = false;
 
   constructor(fork: () => EntityManager, taskId: number, actor: string) {
@@ -54,7 +60,7 @@ export class Finisher {
     this.#busy = false;
   }
 
-  async #oneByOne(batch: typeof this.#waiting): Promise<void> {
+  async #oneByOne(batch: readonly Waiting[]): Promise<void> {
     for (const { ending, resolve, reject } of batch) {
       try {
         resolve((await advance(this.#fork(), this.#taskId, this.#actor, [ending])).has(ending.subjectId));

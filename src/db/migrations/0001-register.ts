@@ -250,7 +250,7 @@ create trigger subject_removed after delete on subject
   referencing old table as old_rows for each statement execute function subject_removed();
 `;
 
-// The trigger's own update of the counters fires it once more; that time no status has moved and it ends at once.
+// The trigger's own update of the counters fires it once more, for no rows even; no status has moved then and it ends at once.
 const registerMoved = `
 create function register_moved() returns trigger language plpgsql as $$
 declare
@@ -259,6 +259,11 @@ declare
   ready integer[];
   bad record;
 begin
+  if pg_trigger_depth() > 1 and not exists (
+    select from new_rows n join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id where n.status_id <> o.status_id)
+  then
+    return null;
+  end if;
   with moved as materialized (
     select n.subject_id, n.task_id, o.status_id as from_id, n.status_id as to_id, n.cause, n.actor, n.attempt, n.unmet, n.due_at
       from new_rows n

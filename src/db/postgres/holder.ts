@@ -1,46 +1,68 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import { isSocketFolderName } from './places.ts';
 import { commandOf, isAlive, parentOf, worksOn } from './processes.ts';
 
-/**
- * Who has a cluster in use on this machine, going by its `postmaster.pid`:
- * - nobody
- * - stale: the file is there and its process number is in use, but not by a server of this cluster. PostgreSQL would refuse to start
- * - kept: a server whose keeper lives
- * - orphan: a server of ours whose keeper is gone
- * - foreign: a server that was started by other means
- */
-export type Holder =
-  | { kind: 'nobody' }
-  | { kind: 'stale' }
-  | { kind: 'kept' | 'orphan' | 'foreign'; pid: number; ready: boolean; socketFolder: string };
-
-/** A cluster's `postmaster.pid`: its first line is the process, the fifth the socket folder, the eighth the state (PostgreSQL's `pidfile.h`). */
-export interface PidFile {
+/** What a server wrote into its cluster's `postmaster.pid` (its lines 1, 5 and 8, see PostgreSQL's `pidfile.h`). */
+export interface ServerFile {
   pid: number;
+  /** Empty as long as the server has no socket. */
   socketFolder: string;
   ready: boolean;
 }
 
-/** Who has the cluster in use. */
+/**
+ * Who has a cluster in use on this machine:
+ * - nobody
+ * - stale: there is a `postmaster.pid` that no server of this cluster stands behind, yet PostgreSQL would refuse to start because of it
+ * - kept: a server whose keeper lives, or one that has only begun to start
+ * - orphan: a server of ours whose keeper is gone
+ * - foreign: a server that was started by other means
+ */
+export type Holder = { kind: 'nobody' } | { kind: 'stale' } | ({ kind: 'kept' | 'orphan' | 'foreign' } & ServerFile);
+
+// Between making the file and writing to it a server takes microseconds.
+const EMPTY_IS_STALE_AFTER_MS = 2000;
+
+/** Who has the cluster in use, going by its `postmaster.pid` and the processes of this machine. */
 export function holderOf(cluster: string): Holder {
-  const file = readPidFile(cluster);
-  if (file === undefined || !isAlive(file.pid)) return { kind: 'nobody' };
-  if (!worksOn(file.pid, cluster)) return { kind: 'stale' };
-  if (/keeper\.ts /.test(commandOf(parentOf(file.pid)))) return { kind: 'kept', ...file };
-  return { kind: file.socketFolder === '' || isSocketFolderName(file.socketFolder) ? 'orphan' : 'foreign', ...file };
+  const server = readServerFile(cluster);
+  if (server === undefined) return { kind: 'nobody' };
+  if (server === 'empty') return ageMs(serverFile(cluster)) > EMPTY_IS_STALE_AFTER_MS ? { kind: 'stale' } : { kind: 'nobody' };
+  if (!isAlive(server.pid)) return { kind: 'nobody' };
+  // The number was given to another process, or the server is dead and its parent has not noticed. Common in containers.
+  if (!worksOn(server.pid, cluster)) return { kind: 'stale' };
+  if (isKeeper(parentOf(server.pid)) || (server.socketFolder === '' && !server.ready)) return { kind: 'kept', ...server };
+  return { kind: isSocketFolderName(server.socketFolder) ? 'orphan' : 'foreign', ...server };
 }
 
-/** The cluster's `postmaster.pid`, if a server is running, starting, or was killed. */
-export function readPidFile(cluster: string): PidFile | undefined {
+/** The cluster's `postmaster.pid`, if a server is running or starting, or was killed. */
+export function readServerFile(cluster: string): ServerFile | 'empty' | undefined {
   let lines: string[];
   try {
-    lines = readFileSync(path.join(cluster, 'postmaster.pid'), 'utf8').split('\n');
+    lines = readFileSync(serverFile(cluster), 'utf8').split('\n');
   } catch {
     return undefined;
   }
-  const pid = Number.parseInt(lines[0] ?? '', 10);
-  // A negative number is a single-user backend.
-  return Number.isNaN(pid) ? undefined : { pid: Math.abs(pid), socketFolder: lines[4] ?? '', ready: lines[7]?.trim() === 'ready' };
+  // Negative for a single-user server.
+  const pid = Math.abs(Number.parseInt(lines[0] ?? '', 10));
+  if (!(pid > 0)) return 'empty';
+  return { pid, socketFolder: lines[4] ?? '', ready: lines[7]?.trim() === 'ready' };
+}
+
+/** Removes a `postmaster.pid` that is still stale at this moment. */
+export function removeStale(cluster: string): void {
+  if (holderOf(cluster).kind === 'stale') unlinkSync(serverFile(cluster));
+}
+
+function serverFile(cluster: string): string {
+  return path.join(cluster, 'postmaster.pid');
+}
+
+function isKeeper(pid: number): boolean {
+  return commandOf(pid).includes('/keeper.ts ');
+}
+
+function ageMs(file: string): number {
+  return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }

@@ -1,0 +1,106 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { DatabaseUnavailableError } from '../../errors.ts';
+import { answers } from './door.ts';
+import { holderOf, removeStale, type ServerFile } from './holder.ts';
+import { evidence, lastLines, sizeOf } from './log-file.ts';
+import { ensureSocketFolder, keeperSocketIn } from './places.ts';
+import { isAlive } from './processes.ts';
+import { startServer, type Server, type ServerSetting } from './server.ts';
+
+const POLL_MS = 50;
+// How long somebody may hold the lock, or a server without our reaching its keeper, before we call it out of reach.
+const OUT_OF_REACH_MS = 10_000;
+const FAILURES = 5;
+const ORPHAN_STOPS_WITHIN_MS = 120_000;
+
+/**
+ * Starts the server of a cluster as ours, after whoever had it before us: waits for a server that is stopping, stops an orphan,
+ * clears away a stale file, and lets the processes of a killed server finish.
+ *
+ * Of several keepers that do this at once one gets the server, since PostgreSQL and the lock allow only one.
+ *
+ * @param mayYield whether to leave the work to another keeper that answers
+ * @returns the server, or undefined where another keeper has it
+ * @throws {DatabaseUnavailableError} it does not start, or somebody out of our reach has the cluster
+ */
+export async function takeServer(setting: ServerSetting, mayYield: boolean): Promise<Server | undefined> {
+  const { cluster, logFile } = setting.places;
+  const logStart = sizeOf(logFile);
+  const heldUp = new Patience(OUT_OF_REACH_MS);
+  for (let failures = 0; ; ) {
+    if (mayYield && (await answers(keeperSocketIn(setting.socketFolder)))) return undefined;
+    const holder = holderOf(cluster);
+    if (holder.kind === 'foreign') throw foreign(holder, cluster);
+    if (holder.kind === 'kept') {
+      if (mayYield && (await answers(keeperSocketIn(holder.socketFolder)))) return undefined;
+      if (!holder.ready) heldUp.reset();
+      if (heldUp.isOver()) throw outOfReach(cluster, `process ${holder.pid}, whose sockets are in ${holder.socketFolder}`);
+      await delay(POLL_MS);
+      continue;
+    }
+    if (holder.kind === 'orphan') {
+      await stopOrphan(holder, cluster);
+      continue;
+    }
+    if (holder.kind === 'stale') removeStale(cluster);
+
+    ensureSocketFolder(setting.socketFolder, setting.runAs.owner);
+    const server = await startServer(setting);
+    if (!('kind' in server)) {
+      if (!mayYield || !(await answers(keeperSocketIn(setting.socketFolder)))) return server;
+      await server.stop(); // another keeper was only between two servers
+      return undefined;
+    }
+    if (server.kind === 'locked') {
+      if (heldUp.isOver()) throw outOfReach(cluster, `a PostgreSQL of another machine or container that shares the folder`);
+      await delay(POLL_MS);
+      continue;
+    }
+    failures += 1;
+    if (failures === FAILURES) {
+      throw new DatabaseUnavailableError(
+        `PostgreSQL ${setting.binaries.version} ${server.how} on ${cluster}.${evidence(cluster, logFile, lastLines(logFile, logStart))}`,
+      );
+    }
+    await delay(POLL_MS * 2 ** failures);
+  }
+}
+
+async function stopOrphan(orphan: ServerFile, cluster: string): Promise<void> {
+  process.kill(orphan.pid, 'SIGINT');
+  const patience = new Patience(ORPHAN_STOPS_WITHIN_MS);
+  while (isAlive(orphan.pid) && holderOf(cluster).kind === 'orphan') {
+    if (patience.isOver()) {
+      throw new DatabaseUnavailableError(`The PostgreSQL (process ${orphan.pid}) that an earlier run left on ${cluster} does not stop. End it, and start again.`);
+    }
+    await delay(POLL_MS);
+  }
+}
+
+function foreign(server: ServerFile, cluster: string): DatabaseUnavailableError {
+  return new DatabaseUnavailableError(
+    `A PostgreSQL that Afterglow did not start (process ${server.pid}) runs on ${cluster}. Stop it, or set DATABASE_URL to use it.`,
+  );
+}
+
+function outOfReach(cluster: string, who: string): DatabaseUnavailableError {
+  return new DatabaseUnavailableError(
+    `${cluster} is in use by ${who}, which cannot be reached from here. Stop what uses it there, or start everything on one machine with the ` +
+      `same TMPDIR, or set DATABASE_URL to a PostgreSQL that all can reach.`,
+  );
+}
+
+/** A span that has run out or not. */
+class Patience {
+  readonly #ms: number;
+  #since = performance.now();
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+  isOver(): boolean {
+    return performance.now() - this.#since > this.#ms;
+  }
+  reset(): void {
+    this.#since = performance.now();
+  }
+}
