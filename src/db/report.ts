@@ -1,0 +1,90 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+
+/** Where a transient stands as a whole. */
+export type TransientState =
+  /** Nothing of it has run yet. */
+  | 'waiting'
+  /** Something runs or can run. */
+  | 'processing'
+  /** Every entry has a status of type success. */
+  | 'completed'
+  /** Nothing can run any more, and not everything succeeded. */
+  | 'blocked';
+
+/** Counts of one task. */
+export interface TaskReport {
+  name: string;
+  kind: string;
+  active: boolean;
+  /** Entries by status message; statuses that no entry has are left out. */
+  counts: Record<string, number>;
+  /** Entries whose prerequisites are met and that wait for a runner. */
+  ready: number;
+  /** Entries that wait for their prerequisites. */
+  waiting: number;
+}
+
+/** The whole register in numbers, as `afterglow status --json` prints it. */
+export interface StatusReport {
+  transients: number;
+  states: Record<TransientState, number>;
+  /** Entries of all transients, and how many of them are done: they have a status that is final, or nothing can change them any more. */
+  entries: { total: number; done: number; processing: number };
+  tasks: TaskReport[];
+}
+
+/** Counts the register. One pass over it: about 0.1 s at a million entries, so callers that poll keep the answer for a while. */
+export async function statusReport(em: EntityManager): Promise<StatusReport> {
+  const tasks = await em.execute<{ name: string; kind: string; active: boolean; counts: Record<string, number> | null; ready: number; waiting: number }[]>(TASKS);
+  const [states] = await em.execute<{ waiting: string; processing: string; completed: string; blocked: string; total: string; done: string; running: string }[]>(STATES);
+  const number = (text: string | undefined) => Number(text ?? 0);
+  const counted = {
+    waiting: number(states?.waiting),
+    processing: number(states?.processing),
+    completed: number(states?.completed),
+    blocked: number(states?.blocked),
+  };
+  return {
+    transients: counted.waiting + counted.processing + counted.completed + counted.blocked,
+    states: counted,
+    entries: { total: number(states?.total), done: number(states?.done), processing: number(states?.running) },
+    tasks: tasks.map(({ counts, ...task }) => ({ name: task.name, kind: task.kind, active: task.active, counts: counts ?? {}, ready: Number(task.ready), waiting: Number(task.waiting) })),
+  };
+}
+
+const TASKS = `
+with counted as (
+  select r.task_id, r.status_id, count(*) as n,
+         count(*) filter (where r.status_id = t.claim_from_id and r.unmet = 0) as ready,
+         count(*) filter (where r.status_id = t.claim_from_id and r.unmet > 0) as waiting
+    from task_register r
+    join task t on t.id = r.task_id
+   group by r.task_id, r.status_id)
+select t.name, t.kind, t.active, jsonb_object_agg(s.message, c.n order by s.id) filter (where s.id is not null) as counts,
+       coalesce(sum(c.ready), 0) as ready, coalesce(sum(c.waiting), 0) as waiting
+  from task t
+  left join counted c on c.task_id = t.id
+  left join status s on s.id = c.status_id
+ group by t.id
+ order by t.id`;
+
+// A transient is at rest when nothing of it runs and nothing can be claimed: without cycles, then nothing ever will.
+const STATES = `
+with subject_state as (
+  select r.subject_id,
+         count(*) as total,
+         count(*) filter (where r.status_id = 2) as running,
+         count(*) filter (where r.status_id = t.claim_from_id and r.unmet = 0) as ready,
+         count(*) filter (where s.type in ('success', 'error')) as final,
+         count(*) filter (where s.type = 'success') as succeeded,
+         bool_and(r.attempt = 0 and r.status_id = 1) as untouched
+    from task_register r
+    join task t on t.id = r.task_id
+    join status s on s.id = r.status_id
+   group by r.subject_id)
+select count(*) filter (where running + ready > 0 and untouched) as waiting,
+       count(*) filter (where running + ready > 0 and not untouched) as processing,
+       count(*) filter (where running + ready = 0 and succeeded = total) as completed,
+       count(*) filter (where running + ready = 0 and succeeded < total) as blocked,
+       sum(total) as total, sum(case when running + ready = 0 then total else final end) as done, sum(running) as running
+  from subject_state`;

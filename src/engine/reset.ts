@@ -1,0 +1,109 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { RefusedError, UnknownNameError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import { retryDeadlock } from './finisher.ts';
+
+/** Which entries a person means; what is left out means all. */
+export interface EntryFilter {
+  /** Names of subjects. */
+  subjects?: readonly string[];
+  tasks?: readonly string[];
+  statuses?: readonly string[];
+}
+
+/** An entry that was, or would be, sent back to `not processed`. */
+export interface ResetEntry {
+  subject: string;
+  task: string;
+  status: string;
+}
+
+/**
+ * Has failed entries done again: those with a status of type error, or with the statuses named.
+ *
+ * @param dryRun only says which
+ * @throws {UnknownNameError} the filter names what is not there
+ * @throws {RefusedError} a status is named that is not of type error
+ */
+export async function retryEntries(em: EntityManager, filter: EntryFilter, actor: string, dryRun = false): Promise<ResetEntry[]> {
+  const statuses = await em.execute<{ message: string; type: string }[]>(`select message, type from status`);
+  const wrong = filter.statuses?.find((name) => statuses.some(({ message, type }) => message === name && type !== 'error'));
+  if (wrong !== undefined) throw new RefusedError(`Only a status of type error can be retried; "${wrong}" is none. Use reset.`);
+  return sendBack(em, { ...filter, statuses: filter.statuses ?? statuses.filter(({ type }) => type === 'error').map(({ message }) => message) }, 'retry', actor, dryRun);
+}
+
+/**
+ * Starts entries afresh, whatever they are: their status becomes `not processed`. What runs is told to stop and writes nothing.
+ *
+ * @param withDependents also the entries of every task that waits, directly or not, for one of the tasks named
+ * @throws {UnknownNameError} the filter names what is not there
+ */
+export async function resetEntries(em: EntityManager, filter: EntryFilter, actor: string, options: { dryRun?: boolean; withDependents?: boolean } = {}): Promise<ResetEntry[]> {
+  if (options.withDependents !== true || filter.tasks === undefined) return sendBack(em, filter, 'reset', actor, options.dryRun ?? false);
+  await assertKnown(em, filter);
+  const tasks = await em.execute<{ name: string }[]>(
+    `with recursive cone as (
+       select id from task where name = any (?::text[])
+       union
+       select q.task_id from task_requirement q join cone c on q.prerequisite_id = c.id)
+     select t.name from cone c join task t on t.id = c.id`,
+    [textArray(filter.tasks)],
+  );
+  return sendBack(em, { ...filter, tasks: tasks.map(({ name }) => name) }, 'reset', actor, options.dryRun ?? false);
+}
+
+async function sendBack(em: EntityManager, filter: EntryFilter, cause: 'retry' | 'reset', actor: string, dryRun: boolean): Promise<ResetEntry[]> {
+  await assertKnown(em, filter);
+  const params = [optional(filter.subjects), optional(filter.subjects), optional(filter.tasks), optional(filter.tasks), optional(filter.statuses), optional(filter.statuses)];
+  const rows = dryRun
+    ? await em.execute<ResetEntry[]>(`with chosen as materialized (${CHOSEN}) select subject, task, status from chosen order by subject, task`, params)
+    : await retryDeadlock(() => em.execute<ResetEntry[]>(SEND_BACK, [...params, cause, actor]));
+  return rows.map(({ subject, task, status }) => ({ subject, task, status }));
+}
+
+const CHOSEN = `
+select r.subject_id, r.task_id, r.attempt, s.name as subject, t.name as task, st.message as status
+  from task_register r
+  join subject s on s.id = r.subject_id
+  join task t on t.id = r.task_id
+  join status st on st.id = r.status_id
+ where r.status_id <> 1
+   and (?::text[] is null or s.name = any (?::text[]))
+   and (?::text[] is null or t.name = any (?::text[]))
+   and (?::text[] is null or st.message = any (?::text[]))
+ order by r.subject_id, r.task_id`;
+
+const SEND_BACK = `
+with chosen as materialized (${CHOSEN} for update of r),
+sent as (
+  update task_register r
+     set status_id = 1, cause = ?, actor = ?, due_at = null, rescues = 0, lease_owner = null, lease_until = null, warning = null,
+         last_modified = clock_timestamp()
+    from chosen c
+   where r.subject_id = c.subject_id and r.task_id = c.task_id),
+ended as (
+  update attempt a
+     set ended_at = clock_timestamp(), outcome = 'superseded', progress = null
+    from chosen c
+   where a.subject_id = c.subject_id and a.task_id = c.task_id and a.attempt = c.attempt and a.outcome = 'running')
+select subject, task, status from chosen order by subject, task`;
+
+async function assertKnown(em: EntityManager, filter: EntryFilter): Promise<void> {
+  await assertNames(em, 'transient', filter.subjects, `select name from subject where name = any (?::text[])`, `select name from subject order by name limit 5000`);
+  await assertNames(em, 'task', filter.tasks, `select name from task where name = any (?::text[])`, `select name from task order by id`);
+  await assertNames(em, 'status', filter.statuses, `select message as name from status where message = any (?::text[])`, `select message as name from status order by id`);
+}
+
+async function assertNames(em: EntityManager, what: string, given: readonly string[] | undefined, findSql: string, allSql: string): Promise<void> {
+  if (given === undefined || given.length === 0) return;
+  const found = new Set((await em.execute<{ name: string }[]>(findSql, [textArray(given)])).map(({ name }) => name));
+  const missing = given.find((name) => !found.has(name));
+  if (missing === undefined) return;
+  const all = (await em.execute<{ name: string }[]>(allSql)).map(({ name }) => name);
+  throw new UnknownNameError(what, missing, all, nearest(missing, all));
+}
+
+const optional = (names: readonly string[] | undefined): string | null => (names === undefined ? null : textArray(names));
+
+/** An array of texts as PostgreSQL writes it, for a parameter that is cast to `text[]`. */
+export const textArray = (values: readonly string[]): string => `{${values.map((value) => `"${value.replaceAll(/(["\\])/g, '\\$1')}"`).join()}}`;
