@@ -25,22 +25,26 @@ async function keep(dataDir: string): Promise<void> {
   rotate(setting.places.logFile);
   let server = await takeServer(setting, true);
   if (server === undefined) return;
-  const greeting = () => ({ keeperPid: process.pid, serverPid: server!.pid });
-  const door = await openDoor(keeperSocketIn(setting.socketFolder), setting.runAs.owner, greeting, FIRST_HOLDER_WITHIN_MS);
+  let door: Door | undefined;
   const housekeeping = setInterval(() => keepHouse(setting), HOUSEKEEPING_MS);
-
-  const restarts: number[] = [];
-  while (await diesBeforeEveryoneLeaves(server, door)) {
-    note(`the server (process ${server.pid}) is gone while it is needed`);
-    restarts.push(performance.now());
-    if (restarts.filter((at) => performance.now() - at < RESTARTS_WITHIN_MS).length > RESTARTS) {
-      throw new DatabaseUnavailableError(`PostgreSQL ended more than ${RESTARTS} times within a minute on ${setting.places.cluster}.`);
+  try {
+    const greeting = () => ({ keeperPid: process.pid, serverPid: server!.pid });
+    door = await openDoor(keeperSocketIn(setting.socketFolder), setting.runAs.owner, greeting, FIRST_HOLDER_WITHIN_MS);
+    const ends: number[] = [];
+    while (await endsBeforeEveryoneLeaves(server, door)) {
+      note(`the server (process ${server.pid}) is gone while it is needed`);
+      ends.push(performance.now());
+      if (ends.filter((at) => performance.now() - at < RESTARTS_WITHIN_MS).length > RESTARTS) {
+        throw new DatabaseUnavailableError(`PostgreSQL ended more than ${RESTARTS} times within a minute on ${setting.places.cluster}.`);
+      }
+      server = (await takeServer(setting, false))!;
     }
-    server = (await takeServer(setting, false))!;
+  } finally {
+    clearInterval(housekeeping);
+    door?.close();
+    await server.stop();
+    removeIfEmpty(setting.socketFolder);
   }
-  clearInterval(housekeeping);
-  await server.stop();
-  removeIfEmpty(setting.socketFolder);
 }
 
 function settingFor(dataDir: string): ServerSetting {
@@ -50,14 +54,18 @@ function settingFor(dataDir: string): ServerSetting {
   return { places, binaries, runAs: runAs(places, binaries), socketFolder: socketFolderOf(places.cluster) };
 }
 
-async function diesBeforeEveryoneLeaves(server: Server, door: Door): Promise<boolean> {
+async function endsBeforeEveryoneLeaves(server: Server, door: Door): Promise<boolean> {
   return Promise.race([door.everyoneLeft.then(() => false), server.exited.then(() => true)]);
 }
 
 function keepHouse({ places, socketFolder }: ServerSetting): void {
   rotate(places.logFile);
-  // Cleaners of temporary folders go by age; PostgreSQL does the same for its own socket.
-  utimesSync(keeperSocketIn(socketFolder), new Date(), new Date());
+  try {
+    // Cleaners of temporary folders go by age; PostgreSQL does the same for its own socket.
+    utimesSync(keeperSocketIn(socketFolder), new Date(), new Date());
+  } catch (error) {
+    note(`the socket of the keeper cannot be reached any more: ${(error as Error).message}`);
+  }
 }
 
 function removeIfEmpty(folder: string): void {

@@ -9,7 +9,11 @@ const SHOWN_LINES = 12;
  */
 export function rotate(logFile: string): void {
   if (sizeOf(logFile) <= LARGEST_BYTES) return;
-  copyFileSync(logFile, `${logFile}.1`);
+  try {
+    copyFileSync(logFile, `${logFile}.1`);
+  } catch {
+    // No room for a copy: then emptying it is all the more welcome.
+  }
   truncateSync(logFile);
 }
 

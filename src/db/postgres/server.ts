@@ -45,16 +45,11 @@ const FAST_SHUTDOWN_MS = 120_000;
  */
 export async function startServer(setting: ServerSetting): Promise<Server | NoServer> {
   const { places, socketFolder, binaries, runAs } = setting;
-  const lockFile = path.join(places.cluster, 'PG_VERSION');
-  const words = [
-    ...lockWords(lockFile),
-    ...runAs.prefix,
-    binaries.postgres,
-    ...['-D', places.cluster, '-k', socketFolder, '-p', String(PORT)],
-    ...['-c', 'listen_addresses=', '-c', 'unix_socket_permissions=0700'],
-    // Files in the cluster instead of /dev/shm, which is tiny in containers and which systemd empties when a user logs out (RemoveIPC).
-    ...['-c', 'dynamic_shared_memory_type=mmap'],
-  ];
+  // Files in the cluster instead of /dev/shm, which is tiny in containers and which systemd empties when a user logs out (RemoveIPC).
+  const sharedMemory = 'dynamic_shared_memory_type=mmap';
+  const settings = ['listen_addresses=', 'unix_socket_permissions=0700', sharedMemory].flatMap((setting) => ['-c', setting]);
+  const program = [binaries.postgres, '-D', places.cluster, '-k', socketFolder, '-p', String(PORT), ...settings];
+  const words = [...lockWords(path.join(places.cluster, 'PG_VERSION')), ...runAs.prefix, ...program];
   const child = spawnWithLog(words, places.logFile, binaries);
   const exited = new Promise<{ code: number | null; how: string }>((resolve) => {
     child.once('error', (error) => resolve({ code: null, how: error.message }));

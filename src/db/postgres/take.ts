@@ -1,9 +1,10 @@
+import { chmodSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUnavailableError } from '../../errors.ts';
 import { answers } from './door.ts';
 import { holderOf, removeStale, type ServerFile } from './holder.ts';
 import { evidence, lastLines, sizeOf } from './log-file.ts';
-import { ensureSocketFolder, keeperSocketIn } from './places.ts';
+import { ensureSocketFolder, keeperSocketIn, ownerOf } from './places.ts';
 import { isAlive } from './processes.ts';
 import { startServer, type Server, type ServerSetting } from './server.ts';
 
@@ -26,6 +27,9 @@ const ORPHAN_STOPS_WITHIN_MS = 120_000;
 export async function takeServer(setting: ServerSetting, mayYield: boolean): Promise<Server | undefined> {
   const { cluster, logFile } = setting.places;
   const logStart = sizeOf(logFile);
+  if (ownerOf(cluster).uid === setting.runAs.owner.uid && (statSync(cluster).mode & 0o077) !== 0) {
+    chmodSync(cluster, 0o700); // a copy may have lost it, and PostgreSQL insists
+  }
   const heldUp = new Patience(OUT_OF_REACH_MS);
   for (let failures = 0; ; ) {
     if (mayYield && (await answers(keeperSocketIn(setting.socketFolder)))) return undefined;
