@@ -4,6 +4,7 @@ const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'LD_LIBRARY_PATH
 
 /** The few variables that the keeper and PostgreSQL get; messages in English, times in UTC. */
 export function plainEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const passedOn = PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
-  return { ...Object.fromEntries(passedOn), LC_ALL: 'C', TZ: 'UTC', ...more };
+  const passedOn: Record<string, string> = {};
+  for (const name of PASSED_ON) if (process.env[name] !== undefined) passedOn[name] = process.env[name];
+  return { ...passedOn, LC_ALL: 'C', TZ: 'UTC', ...more };
 }

@@ -1,6 +1,6 @@
-import { readFileSync, statSync, unlinkSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
-import { isSocketFolderName } from './places.ts';
+import { isSocketFolderName, PORT } from './places.ts';
 import { commandOf, isAlive, parentOf, worksOn } from './processes.ts';
 
 /** What a server wrote into its cluster's `postmaster.pid` (its lines 1, 5 and 8, see PostgreSQL's `pidfile.h`). */
@@ -28,7 +28,10 @@ const EMPTY_IS_STALE_AFTER_MS = 2000;
 export function holderOf(cluster: string): Holder {
   const server = readServerFile(cluster);
   if (server === undefined) return { kind: 'nobody' };
-  if (server === 'empty') return ageMs(serverFile(cluster)) > EMPTY_IS_STALE_AFTER_MS ? { kind: 'stale' } : { kind: 'nobody' };
+  if (server === 'empty') {
+    const isStale = ageMs(serverFile(cluster)) > EMPTY_IS_STALE_AFTER_MS;
+    return isStale ? { kind: 'stale' } : { kind: 'kept', pid: 0, socketFolder: '', ready: false };
+  }
   if (!isAlive(server.pid)) return { kind: 'nobody' };
   // The number was given to another process, or the server is dead and its parent has not noticed. Common in containers.
   if (!worksOn(server.pid, cluster)) return { kind: 'stale' };
@@ -38,21 +41,23 @@ export function holderOf(cluster: string): Holder {
 
 /** The cluster's `postmaster.pid`, if a server is running or starting, or was killed. */
 export function readServerFile(cluster: string): ServerFile | 'empty' | undefined {
-  let lines: string[];
-  try {
-    lines = readFileSync(serverFile(cluster), 'utf8').split('\n');
-  } catch {
-    return undefined;
-  }
+  const lines = readLines(serverFile(cluster));
+  if (lines === undefined) return undefined;
   // Negative for a single-user server.
   const pid = Math.abs(Number.parseInt(lines[0] ?? '', 10));
   if (!(pid > 0)) return 'empty';
   return { pid, socketFolder: lines[4] ?? '', ready: lines[7]?.trim() === 'ready' };
 }
 
-/** Removes a `postmaster.pid` that is still stale at this moment. */
-export function removeStale(cluster: string): void {
+/**
+ * Removes the files by which PostgreSQL would take a dead server for a living one: it asks only whether the process number in them is
+ * in use, and the number may be another process by now, or a dead one that its parent has not collected.
+ */
+export function removeStale(cluster: string, socketFolder: string): void {
   if (holderOf(cluster).kind === 'stale') unlinkSync(serverFile(cluster));
+  const socketLock = path.join(socketFolder, `.s.PGSQL.${PORT}.lock`);
+  const socketHolder = readLines(socketLock)?.[0];
+  if (socketHolder !== undefined && !worksOn(Number.parseInt(socketHolder, 10), cluster)) rmSync(socketLock, { force: true });
 }
 
 function serverFile(cluster: string): string {
@@ -65,4 +70,12 @@ function isKeeper(pid: number): boolean {
 
 function ageMs(file: string): number {
   return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+}
+
+function readLines(file: string): string[] | undefined {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch {
+    return undefined;
+  }
 }

@@ -16,7 +16,7 @@ import { takeServer } from './take.ts';
 
 const FIRST_HOLDER_WITHIN_MS = 10_000;
 const HOUSEKEEPING_MS = 600_000;
-const RESTARTS = 5;
+const RESTARTS = 3;
 const RESTARTS_WITHIN_MS = 60_000;
 
 /** Has the server run for as long as anybody holds it. */

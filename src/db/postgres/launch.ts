@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { DatabaseUnavailableError } from '../../errors.ts';
 import { initialise, USER } from './initialise.ts';
+import { PORT } from './places.ts';
 import { hold, type Reference } from './reference.ts';
-import { PORT } from './server.ts';
 
 /** A real PostgreSQL in the data folder, with what a client needs to reach it. There is no password. */
 export interface EmbeddedPostgres {

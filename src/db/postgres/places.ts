@@ -15,6 +15,9 @@ export interface Places {
   linkFolder: string;
 }
 
+/** Names the server's socket file and nothing else, as there is no TCP. */
+export const PORT = 5432;
+
 /** A user and group by number. */
 export interface Owner {
   uid: number;

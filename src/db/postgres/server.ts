@@ -5,11 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PostgresBinaries } from './binaries.ts';
 import { plainEnvironment } from './environment.ts';
 import { readServerFile } from './holder.ts';
-import type { Places } from './places.ts';
+import { PORT, type Places } from './places.ts';
 import type { RunAs } from './run-as.ts';
-
-/** Names the server's socket file and nothing else, as there is no TCP. */
-export const PORT = 5432;
 
 /** What a server is started with. */
 export interface ServerSetting {
@@ -47,7 +44,7 @@ export async function startServer(setting: ServerSetting): Promise<Server | NoSe
   const { places, socketFolder, binaries, runAs } = setting;
   // Files in the cluster instead of /dev/shm, which is tiny in containers and which systemd empties when a user logs out (RemoveIPC).
   const sharedMemory = 'dynamic_shared_memory_type=mmap';
-  const settings = ['listen_addresses=', 'unix_socket_permissions=0700', sharedMemory].flatMap((setting) => ['-c', setting]);
+  const settings = ['listen_addresses=', 'unix_socket_permissions=0700', sharedMemory].flatMap((pair) => ['-c', pair]);
   const program = [binaries.postgres, '-D', places.cluster, '-k', socketFolder, '-p', String(PORT), ...settings];
   const words = [...lockWords(path.join(places.cluster, 'PG_VERSION')), ...runAs.prefix, ...program];
   const child = spawnWithLog(words, places.logFile, binaries);

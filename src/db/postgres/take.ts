@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUnavailableError } from '../../errors.ts';
 import { answers } from './door.ts';
 import { holderOf, removeStale, type ServerFile } from './holder.ts';
 import { evidence, lastLines, sizeOf } from './log-file.ts';
-import { ensureSocketFolder, keeperSocketIn, ownerOf } from './places.ts';
+import { ensureSocketFolder, keeperSocketIn, ownerOf, type Owner } from './places.ts';
 import { isAlive } from './processes.ts';
 import { startServer, type Server, type ServerSetting } from './server.ts';
 
@@ -27,9 +28,6 @@ const ORPHAN_STOPS_WITHIN_MS = 120_000;
 export async function takeServer(setting: ServerSetting, mayYield: boolean): Promise<Server | undefined> {
   const { cluster, logFile } = setting.places;
   const logStart = sizeOf(logFile);
-  if (ownerOf(cluster).uid === setting.runAs.owner.uid && (statSync(cluster).mode & 0o077) !== 0) {
-    chmodSync(cluster, 0o700); // a copy may have lost it, and PostgreSQL insists
-  }
   const heldUp = new Patience(OUT_OF_REACH_MS);
   for (let failures = 0; ; ) {
     if (mayYield && (await answers(keeperSocketIn(setting.socketFolder)))) return undefined;
@@ -44,10 +42,12 @@ export async function takeServer(setting: ServerSetting, mayYield: boolean): Pro
     }
     if (holder.kind === 'orphan') {
       await stopOrphan(holder, cluster);
+      heldUp.reset();
       continue;
     }
-    if (holder.kind === 'stale') removeStale(cluster);
 
+    removeStale(cluster, setting.socketFolder);
+    makeAcceptable(cluster, setting.runAs.owner);
     ensureSocketFolder(setting.socketFolder, setting.runAs.owner);
     const server = await startServer(setting);
     if (!('kind' in server)) {
@@ -56,7 +56,7 @@ export async function takeServer(setting: ServerSetting, mayYield: boolean): Pro
       return undefined;
     }
     if (server.kind === 'locked') {
-      if (heldUp.isOver()) throw outOfReach(cluster, `a PostgreSQL of another machine or container that shares the folder`);
+      if (heldUp.isOver()) throw outOfReach(cluster, `a PostgreSQL of another machine or container that shares the folder, or one that was killed and has not ended yet`);
       await delay(POLL_MS);
       continue;
     }
@@ -68,6 +68,12 @@ export async function takeServer(setting: ServerSetting, mayYield: boolean): Pro
     }
     await delay(POLL_MS * 2 ** failures);
   }
+}
+
+// PostgreSQL insists on both: a copy may have lost the mode, and root may run it as another user than last time.
+function makeAcceptable(cluster: string, { uid, gid }: Owner): void {
+  if (ownerOf(cluster).uid !== uid) spawnSync('chown', ['-R', `${uid}:${gid}`, cluster], { stdio: 'inherit' });
+  if ((statSync(cluster).mode & 0o077) !== 0) chmodSync(cluster, 0o700);
 }
 
 async function stopOrphan(orphan: ServerFile, cluster: string): Promise<void> {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { EmbeddedPostgres } from '../../../src/db/postgres/launch.ts';
 import { parentOf, worksOn } from '../../../src/db/postgres/processes.ts';
 
@@ -85,7 +85,12 @@ export function keeperOf(server: EmbeddedPostgres): number {
 
 /** Waits until the server's process is gone. */
 export async function stopped(server: EmbeddedPostgres, dataDir: string): Promise<void> {
-  await expect.poll(() => worksOn(server.pid, `${dataDir}/postgres`), { timeout: 10_000, interval: 20 }).toBe(false);
+  await until(() => !worksOn(server.pid, `${dataDir}/postgres`));
+}
+
+/** Looks every few milliseconds, for ten seconds at most. */
+export async function until(isTrue: () => boolean): Promise<void> {
+  await vi.waitFor(() => expect(isTrue()).toBe(true), { timeout: 10_000, interval: 5 });
 }
 
 /** Runs statements on a connection of their own and gives the last one's rows. */
