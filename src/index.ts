@@ -4,4 +4,6 @@ export type { Json, Outcome } from './runner/outcome.ts';
 export type { Pipeline } from './runner/pipeline.ts';
 export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';
-export { AfterglowError, FileProblemsError, ServiceError, TimeLimitError } from './errors.ts';
+export { readTransientsCsv } from './fixtures/read-csv.ts';
+export { saveTransients } from './db/save-transients.ts';
+export { AfterglowError, describeProblem, FileProblemsError, ServiceError, TimeLimitError } from './errors.ts';

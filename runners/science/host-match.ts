@@ -1,11 +1,11 @@
 import type { SkyPosition } from './sky.ts';
 import { separationArcsec } from './sky.ts';
 
-/** What the choice of a host needs to know of a galaxy. Axes are full lengths in arcmin, null where unknown. */
+/** What the choice of a host needs to know of a galaxy. Axes are full lengths in arcmin, null or left out where unknown. */
 export interface HostCandidate extends SkyPosition {
   name: string;
-  majorAxisArcmin: number | null;
-  minorAxisArcmin: number | null;
+  majorAxisArcmin?: number | null;
+  minorAxisArcmin?: number | null;
 }
 
 /** The galaxy that was chosen, and how far the transient lies from its centre. */
@@ -53,7 +53,7 @@ export function chooseHost<Galaxy extends HostCandidate>(transient: SkyPosition,
  * The light radius √(ab) of a galaxy, arcsec, with a and b the semi-axes; 15 arcsec where the axes are not known.
  */
 export function lightRadiusArcsec({ majorAxisArcmin, minorAxisArcmin }: Pick<HostCandidate, 'majorAxisArcmin' | 'minorAxisArcmin'>): number {
-  if (majorAxisArcmin === null || minorAxisArcmin === null) return DEFAULT_LIGHT_RADIUS_ARCSEC;
+  if (typeof majorAxisArcmin !== 'number' || typeof minorAxisArcmin !== 'number') return DEFAULT_LIGHT_RADIUS_ARCSEC;
   return Math.sqrt(semiAxisArcsec(majorAxisArcmin) * semiAxisArcsec(minorAxisArcmin));
 }
 

@@ -44,8 +44,8 @@ export function hostInformation(
     separationArcsec: separation,
     offsetKpc: projectedLengthKpc(separation, redshift, cosmology),
     hostPositionAngleDeg: positionAngleDeg(transient, host),
-    semiMajorAxisArcsec: host.majorAxisArcmin === null ? null : semiAxisArcsec(host.majorAxisArcmin),
-    semiMinorAxisArcsec: host.minorAxisArcmin === null ? null : semiAxisArcsec(host.minorAxisArcmin),
+    semiMajorAxisArcsec: typeof host.majorAxisArcmin === 'number' ? semiAxisArcsec(host.majorAxisArcmin) : null,
+    semiMinorAxisArcsec: typeof host.minorAxisArcmin === 'number' ? semiAxisArcsec(host.minorAxisArcmin) : null,
     lightRadiusArcsec: lightRadiusArcsec(host),
   };
 }

@@ -24,7 +24,7 @@ const TaskSchema = defineEntity({
     description: p.text(),
     owner: p.text(),
     /** Seconds. */
-    timeLimitSeconds: p.double().nullable(),
+    timeLimitSeconds: p.double().$type<number>().nullable(),
     active: p.boolean(),
     /** The status that an entry must have to be claimed. */
     claimFromId: p.integer(),
@@ -57,16 +57,16 @@ const TransientSchema = defineEntity({
   properties: {
     subjectId: p.bigint('string').primary(),
     /** ICRS, degrees, 0 ≤ ra < 360. */
-    raDeg: p.double(),
+    raDeg: p.double().$type<number>(),
     /** ICRS, degrees. */
-    decDeg: p.double(),
-    redshift: p.double().nullable(),
+    decDeg: p.double().$type<number>(),
+    redshift: p.double().$type<number>().nullable(),
     tnsPrefix: p.text().nullable(),
     tnsId: p.bigint('number').nullable(),
     spectroscopicClass: p.text().nullable(),
     photometricClass: p.text().nullable(),
     /** E(B−V), magnitudes. */
-    milkywayDustReddening: p.double().nullable(),
+    milkywayDustReddening: p.double().$type<number>().nullable(),
   },
 });
 /** What a transient has beyond {@link SubjectRow}. */

@@ -1,7 +1,7 @@
 import type { Logger } from '../log.ts';
 import type { RunLog } from '../runner/context.ts';
 import type { Json } from '../runner/outcome.ts';
-import { storable, storableText } from './storable.ts';
+import { storable, storableText } from '../db/storable.ts';
 
 /** Lines that one attempt may keep; the rest goes to the daemon's log only. */
 const MOST_LINES = 1000;
@@ -32,7 +32,8 @@ export class AttemptLog implements RunLog {
   }
 
   #add(level: 'info' | 'warn', message: string, fields: Record<string, Json> | undefined): void {
-    this.#log[level](fields ?? {}, message);
+    // The daemon's log would drown in what every attempt has to say; what is worth a look goes through.
+    this.#log[level === 'info' ? 'debug' : level](fields ?? {}, message);
     if (this.#lines.length >= MOST_LINES) {
       this.#left += 1;
       return;

@@ -28,31 +28,56 @@ export async function claim(
   by: { daemonId: number; actor: string; leaseSeconds: number },
   limit: number,
 ): Promise<ClaimedEntry[]> {
-  const rows = await em.execute<ClaimRow[]>(claimSql(task.claimFromId), [
+  const rows = await em.execute<ClaimRow[]>(claimSql(next(task.claimFromId)), [
     task.id, task.name, limit, by.daemonId, by.leaseSeconds, by.actor, task.id, task.id, by.daemonId, task.version,
   ]);
-  return rows.map((row) => ({
+  return rows.map((row) => toEntry(task, row));
+}
+
+/** Claims one given entry, if its prerequisites are met and nobody has it; paused or not, due or not. */
+export async function claimOne(
+  em: EntityManager,
+  task: { id: number; kind: string; claimFromId: number; version: number },
+  by: { daemonId: number; actor: string; leaseSeconds: number },
+  subjectId: string,
+): Promise<ClaimedEntry | undefined> {
+  const rows = await em.execute<ClaimRow[]>(claimSql(named(task.claimFromId)), [
+    task.id, subjectId, by.daemonId, by.leaseSeconds, by.actor, task.id, task.id, by.daemonId, task.version,
+  ]);
+  return rows[0] === undefined ? undefined : toEntry(task, rows[0]);
+}
+
+function toEntry(task: { id: number; kind: string }, row: ClaimRow): ClaimedEntry {
+  return {
     subjectId: row.subject_id,
     taskId: task.id,
     attempt: row.attempt,
     subject: task.kind === 'transient' ? toTransient(row) : { ...toSubject(row), kind: task.kind },
-  }));
+  };
 }
 
 // The status ids stand in the text: the planner uses a partial index only for literals. A schedule that is switched off
 // (a person paused the task) or a task that is not active yields nothing.
-const claimSql = (claimFromId: number) => `
-with eligible as materialized (
+const next = (claimFromId: number) => `
   select r.subject_id
     from task_register r
    where r.task_id = ? and r.status_id = ${Number(claimFromId)} and r.unmet = 0 and r.due_at is null
      and not exists (select from schedule s where s.runner = ? and not s.enabled)
    order by r.public_timestamp, r.priority desc, r.subject_id
    limit ?
-     for update of r skip locked),
+     for update of r skip locked`;
+
+const named = (claimFromId: number) => `
+  select r.subject_id
+    from task_register r
+   where r.task_id = ? and r.subject_id = ? and r.status_id = ${Number(claimFromId)} and r.unmet = 0
+     for update of r skip locked`;
+
+const claimSql = (eligible: string) => `
+with eligible as materialized (${eligible}),
 claimed as (
   update task_register r
-     set status_id = 2, attempt = r.attempt + 1, lease_owner = ?, lease_until = clock_timestamp() + ? * interval '1 second',
+     set status_id = 2, attempt = r.attempt + 1, lease_owner = ?, lease_until = clock_timestamp() + ? * interval '1 second', due_at = null,
          cause = 'claim', actor = ?, last_modified = clock_timestamp()
     from eligible e
    where r.subject_id = e.subject_id and r.task_id = ?

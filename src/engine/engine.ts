@@ -17,7 +17,7 @@ import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
 import { Leases } from './leases.ts';
 import { Places } from './places.ts';
 import { runAttempt, type RunEnd } from './run.ts';
-import { describeError, storable } from './storable.ts';
+import { describeError, storable } from '../db/storable.ts';
 
 /** A task with the runner that advances it, and its ids in the database. */
 export interface EngineTask {
@@ -61,8 +61,10 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #places: Places;
   readonly #loops = new Map<number, TaskLoop>();
-  readonly #cpu = new CpuMeter();
+  /** Shares this process's CPU time out among what runs. */
+  readonly cpu = new CpuMeter();
   readonly #statuses: ReadonlySet<string>;
+  #ended = 0;
   #onSettled: () => void = () => {};
 
   constructor(options: EngineOptions) {
@@ -80,6 +82,11 @@ export class Engine {
     return this.#places.running;
   }
 
+  /** Attempts that have ended here. */
+  get ended(): number {
+    return this.#ended;
+  }
+
   /** Whether nothing is claimed and no claim is on its way. */
   get quiet(): boolean {
     return this.#places.held === 0 && [...this.#loops.values()].every((loop) => !loop.busy);
@@ -94,6 +101,12 @@ export class Engine {
   async wake(taskId?: number): Promise<void> {
     const loops = taskId === undefined ? [...this.#loops.values()] : [this.#loops.get(taskId)].filter((loop) => loop !== undefined);
     await Promise.all(loops.map((loop) => loop.wake()));
+  }
+
+  /** Runs one entry that was claimed by other means; resolves when its end is written. */
+  async runClaimed(entry: ClaimedEntry): Promise<void> {
+    this.#places.take();
+    await this.#loops.get(entry.taskId)!.begin(entry);
   }
 
   /**
@@ -133,6 +146,7 @@ export class Engine {
         // The place is free for the next run while the end of this one is written.
         void this.#write(task, entry, finisher, end, { database, log, wallSeconds, cpuSeconds }).finally(() => {
           this.leases.delete(entry);
+          this.#ended += 1;
           resolve();
           setImmediate(() => {
             if (this.quiet) this.#onSettled();
@@ -162,7 +176,7 @@ export class Engine {
       },
       result: (name) => resultOf(database, entry.subjectId, name),
     };
-    const cpu = this.#cpu.start();
+    const cpu = this.cpu.start();
     const started = options.clock.monotonicMs();
     const end = abort.signal.aborted
       ? abort.signal.reason instanceof LeaseLostError ? undefined : ({ cause: 'release', status: task.claimFrom } satisfies RunEnd)
@@ -199,7 +213,8 @@ export class Engine {
       } else {
         await run.database.rollback();
       }
-      if (end.error !== undefined) log.warn({ ...where, status: end.status, err: end.error }, 'attempt failed');
+      // The stack is kept with the attempt; a thousand of them would hide everything else here.
+      if (end.error !== undefined) log.warn({ ...where, status: end.status }, `attempt failed: ${(end.error as Error)?.message ?? String(end.error)}`);
       if (!(await finisher.finish(this.#ending(task, entry, end, run)))) lost();
     } catch (error) {
       // The lease runs out, and the entry is rescued.
@@ -309,7 +324,7 @@ class TaskLoop {
       const claimed = await this.#claim(room);
       this.#places.free(room - claimed.length);
       if (claimed.length === room) this.#woken = true;
-      for (const entry of claimed) this.#begin(entry);
+      for (const entry of claimed) void this.begin(entry);
     }
     // In the same turn as the check above: a wake after it starts a new look.
     this.#looking = undefined;
@@ -327,11 +342,13 @@ class TaskLoop {
     }
   }
 
-  #begin(entry: ClaimedEntry): void {
+  /** Resolves when the entry's end is written. */
+  begin(entry: ClaimedEntry): Promise<void> {
     const open = this.#attempt(entry).finally(() => {
       this.#open.delete(open);
       this.#places.free(1);
     });
     this.#open.add(open);
+    return open;
   }
 }

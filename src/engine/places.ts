@@ -33,6 +33,11 @@ export class Places {
     return room;
   }
 
+  /** Counts an entry that was claimed without asking for room. */
+  take(): void {
+    this.#held += 1;
+  }
+
   /** Gives room back: reserved and not used, or an entry's end is written. */
   free(entries: number): void {
     this.#held -= entries;
@@ -43,11 +48,6 @@ export class Places {
   run(act: () => Promise<void>): void {
     this.#queue.push(act);
     this.#next();
-  }
-
-  /** Forgets what waits for a place and gives it back, oldest first. */
-  clearQueue(): (() => Promise<void>)[] {
-    return this.#queue.splice(0);
   }
 
   get #capacity(): number {

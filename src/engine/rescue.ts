@@ -13,6 +13,8 @@ export interface RescuedEntry {
 
 /** How often one entry may be rescued before it is taken for the killer of its daemons. */
 export const MOST_RESCUES = 5;
+/** Entries that one call takes back at most; a full answer means that there may be more. */
+export const MOST_AT_ONCE = 1000;
 
 /**
  * Takes entries back whose lease expired, or whose daemon is known to be dead. A survivor does this every few seconds;
@@ -35,7 +37,7 @@ with expired as materialized (
     from task_register r
    where r.status_id = 2 and (r.lease_until < clock_timestamp() or r.lease_owner = any (?::integer[]))
    order by r.subject_id, r.task_id
-   limit 1000
+   limit ${MOST_AT_ONCE}
      for update of r skip locked),
 taken as (
   update task_register r

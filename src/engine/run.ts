@@ -4,7 +4,7 @@ import type { RunContext } from '../runner/context.ts';
 import type { Outcome } from '../runner/outcome.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
 import { TIME_LIMIT_EXCEEDED } from '../status/status.ts';
-import { describeError, storable } from './storable.ts';
+import { describeError, storable } from '../db/storable.ts';
 import type { AttemptLog } from './attempt-log.ts';
 import type { LazyEntityManager } from './lazy-em.ts';
 

@@ -22,6 +22,7 @@ export class Migration0001Register extends Migration {
     this.addSql(subjectChanged);
     this.addSql(subjectRemoved);
     this.addSql(registerMoved);
+    this.addSql(subjectState);
   }
 }
 
@@ -323,4 +324,27 @@ begin
 end $$;
 create trigger register_moved after update on task_register
   referencing old table as old_rows new table as new_rows for each statement execute function register_moved();
+`;
+
+// Where a subject stands as a whole. It is at rest when nothing of it runs and nothing can be claimed: as the prerequisites
+// have no circles, nothing ever will then.
+const subjectState = `
+create view subject_state as
+select c.subject_id, c.total, c.running, case when c.running + c.ready = 0 then c.total else c.final end as done,
+       case when c.running + c.ready > 0 then case when c.untouched then 'waiting' else 'processing' end
+            when c.succeeded = c.total then 'completed'
+            else 'blocked'
+       end as state
+  from (
+    select r.subject_id,
+           count(*) as total,
+           count(*) filter (where r.status_id = 2) as running,
+           count(*) filter (where r.status_id = t.claim_from_id and r.unmet = 0) as ready,
+           count(*) filter (where s.type in ('success', 'error')) as final,
+           count(*) filter (where s.type = 'success') as succeeded,
+           bool_and(r.attempt = 0 and r.status_id = 1) as untouched
+      from task_register r
+      join task t on t.id = r.task_id
+      join status s on s.id = r.status_id
+     group by r.subject_id) c;
 `;

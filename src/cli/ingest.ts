@@ -1,0 +1,25 @@
+import { Argument } from 'commander';
+import { saveTransients } from '../db/save-transients.ts';
+import { FileProblemsError } from '../errors.ts';
+import { readTransientsCsv } from '../fixtures/read-csv.ts';
+import { command, withHome, type CommonOptions } from './common.ts';
+import { plural, print, printJson } from './output.ts';
+
+/** `afterglow ingest`: transients from a CSV file. */
+export const ingestCommand = () =>
+  command(
+    'ingest',
+    'take in transients from a CSV file',
+    'Takes in transients: columns name, ra, dec (ICRS; degrees, or hours:minutes:seconds and degrees:minutes:seconds), and if you like redshift, class and public_timestamp; empty or None where unknown. Known names are updated. If a line is bad, all bad lines are listed and nothing is taken.',
+  )
+    .addArgument(new Argument('<file>', 'the CSV file, with a header line'))
+    .option('--dry-run', 'only check the file')
+    .option('--json', 'what was added, changed and left alone, as JSON')
+    .action(async (file: string, options: CommonOptions & { json?: true; dryRun?: true }) => {
+      const { transients, problems } = await readTransientsCsv(file);
+      if (problems.length > 0) throw new FileProblemsError(problems);
+      if (options.dryRun) return print(`${plural(transients.length, 'transient')} would be taken.`);
+      const saved = await withHome(options, ({ database }) => database.em().transactional((em) => saveTransients(em, transients)));
+      if (options.json) return printJson(saved);
+      print(Object.entries(saved).map(([what, names]) => `${Array.isArray(names) ? names.length : String(names)} ${what}`).join(', '));
+    });

@@ -1,0 +1,72 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { Daemon } from '../daemon/daemon.ts';
+import { createLog } from '../log.ts';
+import { openHome, prepare } from '../prepare.ts';
+import { syncSchedules } from '../schedule/sync-schedules.ts';
+import { VERSION } from '../version.ts';
+import { serveWeb } from '../web/web.ts';
+import { command, configOf, withGraph, type CommonOptions } from './common.ts';
+import { plural, print } from './output.ts';
+import { showProgress } from './progress.ts';
+import { onSignals } from './signals.ts';
+import { describeReport } from './status.ts';
+import { statusReport } from '../db/report.ts';
+
+type Options = CommonOptions & { untilIdle?: true; web: boolean; host?: string; port?: number; concurrency?: number };
+
+/** `afterglow start`: the daemon. */
+export const startCommand = () =>
+  withGraph(
+    command(
+      'start',
+      'start the daemon (the default command)',
+      'Loads the fixtures, checks the graph, and takes every transient through its tasks: when a prerequisite is done at once, and at every tick. Ctrl-C stops it gracefully, a second one at least a second later at once.',
+    ),
+  )
+    .option('--until-idle', 'end when there is nothing left to do')
+    .option('--no-web', 'without the pages')
+    .addOption(new Option('--host <address>', 'where the pages listen (AFTERGLOW_HOST; 127.0.0.1, this machine only)'))
+    .addOption(new Option('--port <number>', 'port of the pages (AFTERGLOW_PORT; 4000; 0 takes a free one)').argParser(wholeNumber(0, 65535)))
+    .addOption(new Option('--concurrency <n>', 'attempts that run at once (AFTERGLOW_CONCURRENCY; 16)').argParser(wholeNumber(1, 1000)))
+    .action(async (options: Options) => {
+      await start(configOf(options, { host: options.host, port: options.port, concurrency: options.concurrency }), options);
+    });
+
+async function start(config: Config, options: Options): Promise<void> {
+  const log = createLog(config.log);
+  // Every attempt that writes holds a connection until its end; the rest is for our own statements.
+  const home = await openHome(config, log, config.concurrency + 8);
+  const { database, folders, pipeline } = home;
+  try {
+    log.info(`database: ${home.databasePlace}`);
+    const prepared = await prepare(home);
+    for (const line of (await syncSchedules(database.em(), prepared.runners, systemClock)).sentences) log.info(line);
+    const daemon = await Daemon.create({ ...prepared, database, config, folders, clock: systemClock, log, version: VERSION });
+    const web = options.web ? await serveWeb({ database, folders, log, order: prepared.order, health: () => daemon.troubles() }, config) : undefined;
+    if (web !== undefined) log.info(`pages: ${web.url}`);
+    const signals = onSignals({ first: () => log.info(`stopping; what runs has ${config.graceSeconds} s to finish`), second: () => daemon.hurry() });
+    const progress = showProgress(database, config.log);
+    try {
+      await Promise.race([daemon.begin().then(() => (options.untilIdle ? daemon.untilIdle() : signals.stopped)), signals.stopped]);
+    } finally {
+      await daemon.stop();
+      await progress.stop();
+      await web?.close();
+      signals.dispose();
+    }
+    if (options.untilIdle && !signals.received) {
+      print(daemon.ended === 0 ? 'There was nothing to do.' : `${plural(daemon.ended, 'attempt')} made.`);
+      print(describeReport(await statusReport(database.em())));
+    }
+  } finally {
+    await home.close();
+  }
+}
+
+const wholeNumber = (least: number, most: number) => (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least || value > most) throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+  return value;
+};

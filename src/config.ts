@@ -1,0 +1,71 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { ConfigError } from './errors.ts';
+
+const environment = z.object({
+  /** A PostgreSQL of your own, 15 or newer; without it the embedded one is started in the data folder. */
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'a connection string postgresql://…').optional(),
+  AFTERGLOW_DATA: z.string().min(1).default('./data'),
+  /** Files and folders of fixtures, separated by colons. */
+  AFTERGLOW_FIXTURES: z.string().min(1).default('fixtures:fixtures/example'),
+  AFTERGLOW_RUNNERS: z.string().min(1).default('runners/index.ts'),
+  AFTERGLOW_HOST: z.string().min(1).default('127.0.0.1'),
+  AFTERGLOW_PORT: z.coerce.number('a port').int().min(0).max(65535).default(4000),
+  /** How many attempts one daemon runs at once. */
+  AFTERGLOW_CONCURRENCY: z.coerce.number('a number').int().min(1).max(1000).default(16),
+  /** How long a claim is ours without being renewed; it is renewed every third of this. */
+  AFTERGLOW_LEASE_SECONDS: z.coerce.number('a number').min(1).max(86400).default(30),
+  /** How long running attempts may go on after the daemon was told to stop. */
+  AFTERGLOW_GRACE_SECONDS: z.coerce.number('a number').min(0).max(86400).default(10),
+  AFTERGLOW_LOG: z.enum(['plain', 'json', 'silent']).default('plain'),
+});
+
+/** Every setting, with its default filled in. */
+export interface Config {
+  databaseUrl: string | undefined;
+  /** Absolute. Holds the embedded database, the products and the inbox. */
+  dataFolder: string;
+  /** Files and folders of fixtures. */
+  fixtures: readonly string[];
+  runnersFile: string;
+  host: string;
+  port: number;
+  concurrency: number;
+  leaseSeconds: number;
+  graceSeconds: number;
+  log: 'plain' | 'json' | 'silent';
+}
+
+/**
+ * Reads the settings from the environment, with what the command line says on top.
+ *
+ * @param root the folder that the defaults `fixtures` and `runners/index.ts` are looked for in: the project's own
+ * @throws {ConfigError} a setting is wrong; names it, what was expected and what was found
+ */
+export function readConfig(options: Partial<Config> = {}, env: NodeJS.ProcessEnv = process.env, root = path.resolve(import.meta.dirname, '..')): Config {
+  // An empty variable is one that is not set: compose files and shells make such.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const read = environment.safeParse(given);
+  if (!read.success) {
+    const problems = read.error.issues.map((issue) => `${issue.path.join('.')}: expected ${issue.message}, found ${shown(issue.path[0], given)}`);
+    throw new ConfigError(problems.join('\n'));
+  }
+  const set = read.data;
+  const inRoot = (file: string, variable: string) => (given[variable] === undefined ? path.relative(process.cwd(), path.join(root, file)) || '.' : file);
+  return {
+    databaseUrl: set.DATABASE_URL,
+    fixtures: set.AFTERGLOW_FIXTURES.split(':').map((file) => inRoot(file, 'AFTERGLOW_FIXTURES')),
+    runnersFile: inRoot(set.AFTERGLOW_RUNNERS, 'AFTERGLOW_RUNNERS'),
+    host: set.AFTERGLOW_HOST,
+    port: set.AFTERGLOW_PORT,
+    concurrency: set.AFTERGLOW_CONCURRENCY,
+    leaseSeconds: set.AFTERGLOW_LEASE_SECONDS,
+    graceSeconds: set.AFTERGLOW_GRACE_SECONDS,
+    log: set.AFTERGLOW_LOG,
+    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
+    dataFolder: path.resolve(options.dataFolder ?? set.AFTERGLOW_DATA),
+  };
+}
+
+// A connection string may hold a password.
+const shown = (name: unknown, given: NodeJS.ProcessEnv): string => (name === 'DATABASE_URL' ? 'something else' : JSON.stringify(given[String(name)]));

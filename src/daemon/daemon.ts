@@ -1,0 +1,319 @@
+import type pg from 'pg';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { isConnectionError } from '../db/connection-error.ts';
+import type { Database } from '../db/database.ts';
+import { countDrift } from '../db/sync-graph.ts';
+import type { Logger } from '../log.ts';
+import { SystemTaskRunner, type TaskRunner } from '../runner/runner.ts';
+
+import { runNow, type TickReport } from '../schedule/run-tick.ts';
+import { createScheduler, type Scheduler } from '../schedule/scheduler.ts';
+import { SCHEDULE_CHANNEL } from '../schedule/stored-schedule.ts';
+import type { Tick } from '../schedule/tick.ts';
+import type { StatusMachine } from '../status/machine.ts';
+import { Engine, type EngineTask } from '../engine/engine.ts';
+import { isIdle } from './idle.ts';
+import { isCertainlyDead, thisProcess } from './process-identity.ts';
+import { resetEntries } from '../engine/reset.ts';
+import { claimNamed } from '../engine/run-one.ts';
+import { MOST_AT_ONCE, rescue, type RescuedEntry } from '../engine/rescue.ts';
+import { runSystem, type SystemEnd } from './run-system.ts';
+
+export interface DaemonOptions {
+  database: Database;
+  config: Pick<Config, 'concurrency' | 'leaseSeconds' | 'graceSeconds'>;
+  folders: { data: string; products: string };
+  runners: readonly TaskRunner[];
+  /** The tasks that a runner advances. */
+  tasks: readonly EngineTask[];
+  machine: StatusMachine;
+  statusIds: ReadonlyMap<string, number>;
+  /** Task name → seconds, null for none. */
+  timeLimits: ReadonlyMap<string, number | null>;
+  clock: Clock;
+  log: Logger;
+  version: string;
+}
+
+/** How often expired leases and due entries are looked for, seconds. */
+const CARE_SECONDS = 5;
+/** A daemon whose heartbeat is older than this is shown as gone. */
+export const HEARTBEAT_SECONDS = 30;
+
+/**
+ * One process that works on the register: it says that it is there, runs the system runners that belong to the start,
+ * then wakes the engine at every tick and at every notification of the database, and takes back what dead daemons left.
+ */
+export class Daemon {
+  readonly id: number;
+  readonly actor: string;
+  readonly #options: DaemonOptions;
+  readonly #engine: Engine;
+  readonly #stopping = new AbortController();
+  readonly #systemRuns = new Set<Promise<unknown>>();
+  /** The tasks whose runners do not wait for their schedule. */
+  readonly #atOnce: readonly EngineTask[];
+  readonly #idleWaiters = new Set<() => void>();
+  #scheduler: Scheduler | undefined;
+  #listener: pg.Client | undefined;
+  #beating: NodeJS.Timeout | undefined;
+  #caring: NodeJS.Timeout | undefined;
+  #lastCare = 0;
+  #worked = true;
+
+  /** Says that a daemon is there; {@link begin} makes it work. */
+  static async create(options: DaemonOptions): Promise<Daemon> {
+    const me = thisProcess();
+    const [row] = await options.database.em().execute<{ id: number }[]>(
+      `insert into daemon (host, machine, pid, process_start, version, concurrency) values (?, ?, ?, ?, ?, ?) returning id`,
+      [me.host, me.machine, me.pid, me.processStart, options.version, options.config.concurrency],
+    );
+    return new Daemon(row!.id, `daemon ${row!.id} (${me.host}:${me.pid})`, options);
+  }
+
+  private constructor(id: number, actor: string, options: DaemonOptions) {
+    this.id = id;
+    this.actor = actor;
+    this.#options = options;
+    this.#atOnce = options.tasks.filter(({ runner }) => runner.wakes === 'at once');
+    const { database, config, tasks, machine, statusIds, folders, clock, log } = options;
+    this.#engine = new Engine({
+      fork: () => database.em(), tasks, machine, statusIds, daemonId: id, actor, folders, clock, log,
+      concurrency: config.concurrency, leaseSeconds: config.leaseSeconds,
+    });
+    this.#engine.onQuiet(() => void this.#whenQuiet());
+  }
+
+  /** Attempts that run now. */
+  get running(): number {
+    return this.#engine.running;
+  }
+
+  /** Attempts that have ended here. */
+  get ended(): number {
+    return this.#engine.ended;
+  }
+
+  /** Takes back what dead daemons left, runs what belongs to the start, then begins to claim. */
+  async begin(): Promise<void> {
+    const { database, runners, clock, log } = this.#options;
+    await this.prepareSystem();
+    await this.#listen();
+    this.#scheduler = createScheduler({ database, runners, daemonId: this.id, clock, log, onTick: (runner, tick) => this.#tick(runner, tick) });
+    await this.#scheduler.start();
+    this.#caring = this.#every(CARE_SECONDS, () => this.#care());
+    void this.#checkDrift();
+    this.#wakeReady();
+    await this.#whenQuiet();
+  }
+
+  /** Takes back what dead daemons left and runs the system runners that belong to the start. */
+  async prepareSystem(): Promise<void> {
+    await this.#care();
+    this.#beating = this.#every(this.#options.config.leaseSeconds / 3, () => this.#beat());
+    for (const runner of this.#options.runners) {
+      if (runner instanceof SystemTaskRunner && runner.runsAtStart && !this.#stopping.signal.aborted) await this.#system(runner, 'start');
+    }
+  }
+
+  /**
+   * Runs one entry for a person; resolves when its end is written.
+   *
+   * @param options.again reset it first, so that a finished entry runs again
+   * @throws {UnknownNameError} there is no such subject
+   * @throws {RefusedError} it cannot be run now; says why
+   */
+  async runOne(task: EngineTask, subject: string, options: { actor: string; again: boolean }): Promise<void> {
+    const em = this.#options.database.em();
+    if (options.again) await resetEntries(em, { subjects: [subject], tasks: [task.name] }, options.actor);
+    await this.#engine.runClaimed(await claimNamed(em, task, subject, { daemonId: this.id, actor: options.actor, leaseSeconds: this.#options.config.leaseSeconds }));
+  }
+
+  /** Resolves when there is nothing left to do, with the products that show it written. */
+  async untilIdle(): Promise<void> {
+    if (await this.#isIdle()) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.add(resolve));
+  }
+
+  /** Why the daemon is not well; empty when it is. */
+  async troubles(): Promise<string[]> {
+    const reasons: string[] = [];
+    try {
+      await this.#options.database.em().execute('select 1');
+    } catch (error) {
+      reasons.push(`the database does not answer: ${(error as Error).message}`);
+    }
+    const silentSeconds = (this.#options.clock.monotonicMs() - this.#lastCare) / 1000;
+    if (silentSeconds > CARE_SECONDS * 6) reasons.push(`nothing was rescued or woken for ${Math.round(silentSeconds)} s`);
+    if (this.#stopping.signal.aborted) reasons.push('the daemon is stopping');
+    return reasons;
+  }
+
+  /** Claims no more, lets what runs finish within the grace time, hands the rest back, and says goodbye. */
+  async stop(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    clearInterval(this.#caring);
+    await this.#scheduler?.stop();
+    const engine = this.#engine.stop(this.#options.config.graceSeconds);
+    this.#stopping.abort();
+    await engine;
+    await Promise.allSettled(this.#systemRuns);
+    await this.#scheduler?.settled();
+    // Leases were renewed until here: what ran out its grace time was ours to the end.
+    clearInterval(this.#beating);
+    await this.#listener?.end().catch(() => {});
+    await this.#options.database.em().execute(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = ?`, [this.id]).catch(() => {});
+  }
+
+  /** Hands everything back now, without a grace time. */
+  hurry(): void {
+    this.#engine.handBack();
+  }
+
+  async #tick(runner: TaskRunner, tick: Tick): Promise<TickReport | void> {
+    if (runner instanceof SystemTaskRunner) return this.#runSystem(runner, tick);
+    const task = this.#options.tasks.find(({ name }) => name === runner.taskName);
+    if (task !== undefined) await this.#engine.wake(task.id);
+  }
+
+  /** Runs a system runner outside its schedule, with a tick of its own. */
+  async #system(runner: SystemTaskRunner, cause: 'start' | 'idle'): Promise<void> {
+    const { database, clock, log } = this.#options;
+    const run = runNow({
+      database, clock, log, runner: runner.taskName, cause, daemonId: this.id, whenBusy: 'wait', signal: this.#stopping.signal,
+      handler: (tick) => this.#runSystem(runner, tick),
+    });
+    this.#systemRuns.add(run);
+    try {
+      await run;
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) log.error({ task: runner.taskName, err: error }, 'a system runner could not be run');
+    } finally {
+      this.#systemRuns.delete(run);
+    }
+  }
+
+  #runSystem(runner: SystemTaskRunner, tick: Tick): Promise<SystemEnd> {
+    const { database, folders, clock, log, timeLimits } = this.#options;
+    return runSystem(runner, {
+      fork: () => database.em(), timeLimitSeconds: timeLimits.get(runner.taskName) ?? null, folders, clock, log, cpu: this.#engine.cpu,
+      stop: this.#stopping.signal, idempotencyKey: `tick-${tick.id}`,
+    });
+  }
+
+  // The last claimed entry is written. If nothing is left anywhere, the products are drawn and whoever waits is told.
+  async #whenQuiet(): Promise<void> {
+    try {
+      if (!(await this.#isIdle())) return;
+      const worked = this.#worked;
+      this.#worked = false;
+      if (worked) {
+        for (const runner of this.#options.runners) {
+          if (runner instanceof SystemTaskRunner && runner.runsWhenIdle && !this.#stopping.signal.aborted) await this.#system(runner, 'idle');
+        }
+        if (!(await this.#isIdle())) return;
+      }
+      for (const resolve of this.#idleWaiters) resolve();
+      this.#idleWaiters.clear();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'could not tell whether there is work left');
+    }
+  }
+
+  async #isIdle(): Promise<boolean> {
+    return this.#engine.quiet && this.#systemRuns.size === 0 && isIdle(this.#options.database.em(), this.#atOnce.map(({ id }) => id));
+  }
+
+  async #listen(): Promise<void> {
+    const { database, log } = this.#options;
+    try {
+      const listener = await database.connect('afterglow listener');
+      listener.on('notification', ({ channel, payload }) => {
+        if (channel === SCHEDULE_CHANNEL) void this.#scheduler?.reload(payload).catch((error: unknown) => log.warn({ err: error }, 'could not read a changed schedule'));
+        else this.#wakeReady(Number(payload));
+      });
+      listener.on('error', (error) => log.warn({ err: error }, 'the connection that listens is lost'));
+      listener.on('end', () => {
+        if (this.#listener === listener) this.#listener = undefined;
+      });
+      await listener.query(`listen afterglow_ready; listen ${SCHEDULE_CHANNEL}`);
+      this.#listener = listener;
+    } catch (error) {
+      log.warn({ err: error }, 'cannot listen to the database; ticks go on');
+    }
+  }
+
+  /** Wakes a task, or all, whose runners want to work as soon as there is work. */
+  #wakeReady(taskId?: number): void {
+    this.#worked = true;
+    for (const task of this.#atOnce) if (taskId === undefined || task.id === taskId) void this.#engine.wake(task.id);
+  }
+
+  async #beat(): Promise<void> {
+    const em = this.#options.database.em();
+    await this.#engine.leases.renew(em, this.#options.config.leaseSeconds);
+    await em.execute(`update daemon set heartbeat_at = clock_timestamp(), running = ? where id = ?`, [this.running, this.id]);
+  }
+
+  /** Takes back what dead daemons left, wakes what is due, and mends our own ear. */
+  async #care(): Promise<void> {
+    const em = this.#options.database.em();
+    const dead = await this.#deadDaemons();
+    let rescued: RescuedEntry[];
+    do {
+      rescued = await rescue(em, this.actor, dead);
+      this.#logRescued(rescued);
+    } while (rescued.length === MOST_AT_ONCE);
+    // A change of due_at is no move, so the trigger keeps silent: we wake the tasks ourselves.
+    await em.execute(
+      `with due as (update task_register set due_at = null where due_at <= clock_timestamp() returning task_id)
+       select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from due) d`,
+    );
+    this.#lastCare = this.#options.clock.monotonicMs();
+    if (this.#scheduler !== undefined && this.#listener === undefined && !this.#stopping.signal.aborted) {
+      await this.#listen();
+      this.#wakeReady();
+    }
+    if (this.#idleWaiters.size > 0 || this.#worked) await this.#whenQuiet();
+  }
+
+  #logRescued(rescued: readonly RescuedEntry[]): void {
+    for (const { task, subject, attempt, cause } of rescued) {
+      this.#options.log.warn({ task, subject, attempt }, cause === 'rescue' ? 'rescued' : 'rescued too often, given up');
+    }
+  }
+
+  async #deadDaemons(): Promise<number[]> {
+    const rows = await this.#options.database.em().execute<{ id: number; host: string; machine: string; pid: number; process_start: string }[]>(
+      `select id, host, machine, pid, process_start from daemon where stopped_at is null and id <> ?`, [this.id],
+    );
+    const dead = rows.filter((row) => isCertainlyDead({ ...row, processStart: row.process_start })).map(({ id }) => id);
+    if (dead.length === 0) return dead;
+    const ids = `{${dead.join()}}`;
+    await this.#options.database.em().execute(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = any (?::integer[])`, [ids]);
+    await this.#options.database.em().execute(
+      `update schedule set lease_until = clock_timestamp() where owner = any (?::integer[]) and finished_at is null and lease_until > clock_timestamp()`, [ids],
+    );
+    return dead;
+  }
+
+  async #checkDrift(): Promise<void> {
+    const drift = await countDrift(this.#options.database.em()).catch(() => 0);
+    if (drift > 0) this.#options.log.error({ entries: drift }, 'entries with a wrong count of unmet prerequisites; please report this');
+  }
+
+  #every(seconds: number, act: () => Promise<void>): NodeJS.Timeout {
+    let busy = false;
+    return setInterval(() => {
+      if (busy) return;
+      busy = true;
+      void act()
+        .catch((error: unknown) => this.#options.log[isConnectionError(error) ? 'warn' : 'error']({ err: error }, 'could not do a regular check; trying again'))
+        .finally(() => {
+          busy = false;
+        });
+    }, seconds * 1000);
+  }
+}
+

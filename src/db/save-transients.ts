@@ -1,0 +1,125 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { TransientFixture } from '../fixtures/fixture.ts';
+
+/** What a save did, by name. */
+export interface Saved {
+  added: string[];
+  changed: string[];
+  /** How many were there just so. */
+  unchanged: number;
+}
+
+/** Everybody who loads fixtures or transients takes this lock first, so that two loads of one name do not meet. */
+export const LOAD_LOCK = 7_216_003;
+
+// Keeps a statement under some megabytes, whatever the file.
+const ROWS_PER_STATEMENT = 10_000;
+
+/**
+ * Adds transients, and changes those whose names are known already; all of them in one transaction. New ones have their
+ * entries of the register at once. 10,000 rows are one statement.
+ *
+ * @param rows with no name twice
+ * @param absent what a figure that a row does not know (null) means for a transient that is there already: `cleared` makes it
+ *   unknown, as fixtures say all there is to say; `kept` leaves it, with `priority` and the rest of `data`, as it is (for CSV files)
+ */
+export async function saveTransients(
+  em: EntityManager,
+  rows: readonly TransientFixture[],
+  absent: 'cleared' | 'kept' = 'cleared',
+): Promise<Saved> {
+  return em.transactional(async (tx) => {
+    await tx.execute(`select pg_advisory_xact_lock(${LOAD_LOCK})`);
+    const saved: Saved = { added: [], changed: [], unchanged: rows.length };
+    for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
+      const given = JSON.stringify(rows.slice(start, start + ROWS_PER_STATEMENT).map(columnsOf));
+      for (const row of await tx.execute<{ name: string; is_new: boolean }[]>(save, [absent === 'kept', given])) {
+        saved[row.is_new ? 'added' : 'changed'].push(row.name);
+        saved.unchanged--;
+      }
+    }
+    return saved;
+  });
+}
+
+function columnsOf(row: TransientFixture, place: number): Record<string, unknown> {
+  return {
+    place,
+    name: row.name,
+    public_timestamp: row.publicTimestamp,
+    priority: row.priority,
+    data: row.data,
+    ra_deg: row.raDeg,
+    dec_deg: row.decDeg,
+    redshift: row.redshift,
+    tns_prefix: row.tnsPrefix,
+    tns_id: row.tnsId,
+    spectroscopic_class: row.spectroscopicClass,
+    photometric_class: row.photometricClass,
+    milkyway_dust_reddening: row.milkywayDustReddening,
+  };
+}
+
+// Insert what is new, update what differs, leave the rest untouched; the ids of new ones follow the order of the file.
+const save = `
+with mode as (select ?::boolean as keeps),
+given as materialized (
+  select g.place, g.name, s.id, t.subject_id,
+         coalesce(g.public_timestamp, case when keeps then s.public_timestamp end) as public_timestamp,
+         case when keeps then coalesce(s.priority, g.priority) else g.priority end as priority,
+         case when keeps then coalesce(s.data, '{}') || g.data else g.data end as data,
+         g.ra_deg, g.dec_deg,
+         coalesce(g.redshift, case when keeps then t.redshift end) as redshift,
+         coalesce(g.tns_prefix, case when keeps then t.tns_prefix end) as tns_prefix,
+         coalesce(g.tns_id, case when keeps then t.tns_id end) as tns_id,
+         coalesce(g.spectroscopic_class, case when keeps then t.spectroscopic_class end) as spectroscopic_class,
+         coalesce(g.photometric_class, case when keeps then t.photometric_class end) as photometric_class,
+         coalesce(g.milkyway_dust_reddening, case when keeps then t.milkyway_dust_reddening end) as milkyway_dust_reddening
+    from mode
+   cross join jsonb_to_recordset(?::jsonb) as g(
+           place integer, name text, public_timestamp timestamptz, priority integer, data jsonb,
+           ra_deg double precision, dec_deg double precision, redshift double precision, tns_prefix text, tns_id bigint,
+           spectroscopic_class text, photometric_class text, milkyway_dust_reddening double precision)
+    left join subject s on s.kind = 'transient' and s.name = g.name
+    left join transient t on t.subject_id = s.id),
+new_subject as (
+  insert into subject (kind, name, public_timestamp, priority, data)
+  select 'transient', name, public_timestamp, priority, data
+    from given
+   where id is null
+   order by place
+  returning id, name),
+changed_subject as (
+  update subject s
+     set public_timestamp = g.public_timestamp, priority = g.priority, data = g.data
+    from given g
+   where s.id = g.id
+     and (s.public_timestamp, s.priority, s.data) is distinct from (g.public_timestamp, g.priority, g.data)
+  returning s.id),
+new_transient as (
+  insert into transient (subject_id, ra_deg, dec_deg, redshift, tns_prefix, tns_id,
+                         spectroscopic_class, photometric_class, milkyway_dust_reddening)
+  select coalesce(g.id, n.id), g.ra_deg, g.dec_deg, g.redshift, g.tns_prefix, g.tns_id,
+         g.spectroscopic_class, g.photometric_class, g.milkyway_dust_reddening
+    from given g
+    left join new_subject n on n.name = g.name
+   where g.subject_id is null
+  returning subject_id),
+changed_transient as (
+  update transient t
+     set ra_deg = g.ra_deg, dec_deg = g.dec_deg, redshift = g.redshift, tns_prefix = g.tns_prefix, tns_id = g.tns_id,
+         spectroscopic_class = g.spectroscopic_class, photometric_class = g.photometric_class,
+         milkyway_dust_reddening = g.milkyway_dust_reddening
+    from given g
+   where t.subject_id = g.id
+     and (t.ra_deg, t.dec_deg, t.redshift, t.tns_prefix, t.tns_id,
+          t.spectroscopic_class, t.photometric_class, t.milkyway_dust_reddening)
+         is distinct from
+         (g.ra_deg, g.dec_deg, g.redshift, g.tns_prefix, g.tns_id,
+          g.spectroscopic_class, g.photometric_class, g.milkyway_dust_reddening)
+  returning t.subject_id)
+select name, id is null as is_new
+  from given
+ where id is null
+    or id in (select id from changed_subject union all select subject_id from changed_transient union all select subject_id from new_transient)
+ order by place`;

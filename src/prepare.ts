@@ -1,0 +1,124 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from './config.ts';
+import { openDatabase, type Database } from './db/database.ts';
+import { applyEntries, describeLoad, loadFixtures } from './db/load-fixtures.ts';
+import { launchPostgres } from './db/postgres/launch.ts';
+import { syncGraph } from './db/sync-graph.ts';
+import type { EngineTask } from './engine/engine.ts';
+import { GraphError } from './errors.ts';
+import type { Fixtures } from './fixtures/fixture.ts';
+import { readFixtures } from './fixtures/read.ts';
+import { withoutPassword, type Logger } from './log.ts';
+import { checkGraph, type Finding } from './runner/check/check-graph.ts';
+import { taskGraph } from './runner/graph.ts';
+import { loadPipeline, type Pipeline } from './runner/pipeline.ts';
+import { isSubjectRunner, type TaskRunner } from './runner/runner.ts';
+import { createStatusMachine, type StatusMachine } from './status/machine.ts';
+import { INITIAL } from './status/status.ts';
+
+/** An open database with the runners that work on it. */
+export interface Home {
+  config: Config;
+  log: Logger;
+  pipeline: Pipeline;
+  database: Database;
+  folders: { data: string; products: string };
+  /** For people: where the database is, without a password. */
+  databasePlace: string;
+  close(): Promise<void>;
+}
+
+/** What a daemon needs to begin: the fixtures are loaded, the graph is sound and the database knows it. */
+export interface Prepared {
+  machine: StatusMachine;
+  statusIds: ReadonlyMap<string, number>;
+  /** The active tasks that a runner advances. */
+  tasks: readonly EngineTask[];
+  /** The runners of active tasks. */
+  runners: readonly TaskRunner[];
+  /** Task name → seconds, null for none, as the fixtures say. */
+  timeLimits: ReadonlyMap<string, number | null>;
+  /** Names of the tasks that transients go through, prerequisites first. */
+  order: readonly string[];
+  warnings: readonly Finding[];
+}
+
+/**
+ * Opens the database of `DATABASE_URL`, or the embedded one in the data folder, and brings its schema up to date.
+ *
+ * @param poolSize connections for statements of our own; attempts that write get one more each
+ * @throws {DatabaseUnavailableError | ConfigError}
+ */
+export async function openHome(config: Config, log: Logger, poolSize = 8): Promise<Home> {
+  const pipeline = await loadPipeline(config.runnersFile);
+  const folders = { data: config.dataFolder, products: path.join(config.dataFolder, 'products') };
+  await mkdir(folders.products, { recursive: true });
+  const server = config.databaseUrl === undefined ? await launchPostgres({ dataDir: config.dataFolder, log: (line) => log.debug(line) }) : undefined;
+  server?.onLost((error) => log.error({ err: error }, 'the embedded database is gone'));
+  try {
+    const address = server === undefined ? { url: config.databaseUrl! } : { host: server.host, port: server.port, user: server.user, database: server.database };
+    const database = await openDatabase(address, pipeline, poolSize);
+    return {
+      config, log, pipeline, database, folders,
+      databasePlace: server === undefined ? withoutPassword(config.databaseUrl!) : `embedded PostgreSQL in ${path.join(config.dataFolder, 'postgres')}`,
+      async close() {
+        await database.close();
+        await server?.release();
+      },
+    };
+  } catch (error) {
+    await server?.release();
+    throw error;
+  }
+}
+
+/** Reads the fixtures and checks the graph, without a database. */
+export async function readGraph(config: Config, pipeline: Pipeline): Promise<{ fixtures: Fixtures; findings: Finding[] }> {
+  const fixtures = await readFixtures([...config.fixtures]);
+  return { fixtures, findings: checkGraph({ statuses: fixtures.statuses, tasks: fixtures.tasks, runners: pipeline.periodicRunners }) };
+}
+
+/**
+ * Loads the fixtures, checks the whole graph and makes the database's picture of it equal to the code's.
+ *
+ * @throws {FileProblemsError} the fixtures have mistakes
+ * @throws {GraphError} the graph has mistakes; nothing was loaded
+ */
+export async function prepare(home: Home): Promise<Prepared> {
+  const { config, log, pipeline, database } = home;
+  const { fixtures, findings } = await readGraph(config, pipeline);
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw new GraphError(errors.map(({ message }) => message));
+  const warnings = findings.filter(({ severity }) => severity === 'warning');
+  for (const { message } of warnings) log.warn(message);
+
+  for (const line of describeLoad(await loadFixtures(database.em(), fixtures))) log.info(line);
+  const runners = pipeline.periodicRunners.filter(isSubjectRunner);
+  const machine = createStatusMachine(fixtures.statuses, runners.map((runner) => runner.prerequisites[runner.taskName] ?? INITIAL));
+  const { changedTasks } = await syncGraph(database.em(), machine, pipeline.periodicRunners);
+  for (const { task, recounted } of changedTasks) log.info({ task, recounted }, 'prerequisites changed');
+  await applyEntries(database.em(), fixtures.entries);
+
+  const statuses = await database.em().execute<{ id: number; message: string }[]>(`select id, message from status`);
+  const rows = await database.em().execute<{ id: number; name: string; kind: string; claim_from_id: number; time_limit_seconds: number | null; active: boolean }[]>(
+    `select id, name, kind, claim_from_id, time_limit_seconds, active from task`,
+  );
+  const tasks = rows.flatMap((row) => {
+    const runner = runners.find(({ taskName }) => taskName === row.name);
+    if (runner === undefined || !row.active) return [];
+    return [{
+      id: row.id, name: row.name, kind: row.kind, runner, timeLimitSeconds: row.time_limit_seconds,
+      claimFromId: row.claim_from_id, claimFrom: statuses.find(({ id }) => id === row.claim_from_id)!.message,
+    }];
+  });
+  return {
+    machine,
+    statusIds: new Map(statuses.map(({ id, message }) => [message, id])),
+    tasks,
+    runners: pipeline.periodicRunners.filter(({ taskName }) => rows.some(({ name, active }) => name === taskName && active)),
+    timeLimits: new Map(rows.map((row) => [row.name, row.time_limit_seconds])),
+    order: taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners }).tasks.map(({ name }) => name),
+    warnings,
+  };
+}
