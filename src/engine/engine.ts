@@ -65,7 +65,7 @@ export class Engine {
   readonly cpu = new CpuMeter();
   readonly #statuses: ReadonlySet<string>;
   #ended = 0;
-  #onSettled: () => void = () => {};
+  #onQuiet: () => void = () => {};
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -92,15 +92,16 @@ export class Engine {
     return this.#places.held === 0 && [...this.#loops.values()].every((loop) => !loop.busy);
   }
 
-  /** Called whenever the last claimed entry has been written. */
+  /** Called whenever the last claimed entry has been written, or a look found nothing and nothing runs. */
   onQuiet(listener: () => void): void {
-    this.#onSettled = listener;
+    this.#onQuiet = listener;
   }
 
   /** Looks for eligible entries of a task, or of all. Resolves when a look that began after the call found no more. */
   async wake(taskId?: number): Promise<void> {
     const loops = taskId === undefined ? [...this.#loops.values()] : [this.#loops.get(taskId)].filter((loop) => loop !== undefined);
     await Promise.all(loops.map((loop) => loop.wake()));
+    this.#settle();
   }
 
   /** Runs one entry that was claimed by other means; resolves when its end is written. */
@@ -128,6 +129,13 @@ export class Engine {
     for (const attempt of this.leases.all) attempt.abort(new StoppingError());
   }
 
+  // A turn later, when the loops have noticed too.
+  #settle(): void {
+    setImmediate(() => {
+      if (this.quiet) this.#onQuiet();
+    });
+  }
+
   async #drained(): Promise<void> {
     await Promise.all([...this.#loops.values()].map((loop) => loop.drained()));
   }
@@ -148,9 +156,7 @@ export class Engine {
           this.leases.delete(entry);
           this.#ended += 1;
           resolve();
-          setImmediate(() => {
-            if (this.quiet) this.#onSettled();
-          });
+          this.#settle();
         });
       });
     });
