@@ -1,0 +1,238 @@
+import { describe, expect, test } from 'vitest';
+import { importsOf, sources, type Import } from './sources.ts';
+
+/** Parts of the code that have one place in the order: folders, or files by their whole path. A file goes by the longest part that it lies in. */
+interface Layer {
+  name: string;
+  parts: readonly string[];
+  /** Names of other layers, all of them further up in the table; within itself a layer is free. */
+  mayImport: readonly string[];
+  because: string;
+}
+
+/** From the ground up. A layer names only layers above its own line, so that the arrows between them cannot run in a circle. */
+const LAYERS: readonly Layer[] = [
+  {
+    name: 'ground',
+    parts: ['src/clock.ts', 'src/errors.ts', 'src/log.ts', 'src/nearest.ts', 'src/version.ts', 'src/runner/outcome.ts'],
+    mayImport: [],
+    because: 'everything else stands on it, so it knows nothing of the rest',
+  },
+  {
+    name: 'config',
+    parts: ['src/config.ts'],
+    mayImport: ['ground'],
+    because: 'settings are read and checked before anything is opened',
+  },
+  {
+    name: 'status',
+    parts: ['src/status'],
+    mayImport: ['ground'],
+    because: 'which moves are legal is decided purely, without files, clock or database',
+  },
+  {
+    name: 'fixtures',
+    parts: ['src/fixtures'],
+    mayImport: ['ground', 'status'],
+    because: 'it turns files into rows; what becomes of the rows is decided by others',
+  },
+  {
+    name: 'runner',
+    parts: ['src/runner'],
+    mayImport: ['ground', 'status', 'fixtures'],
+    because: 'a runner can be written, checked and called from a notebook where no database and no daemon is',
+  },
+  {
+    name: 'db',
+    parts: ['src/db'],
+    mayImport: ['ground', 'status', 'fixtures', 'runner'],
+    because: 'it keeps what is so, and does not know who works on it or when',
+  },
+  {
+    name: 'door',
+    parts: ['src/index.ts'],
+    mayImport: ['ground', 'fixtures', 'runner', 'db'],
+    because: 'it is what authors of runners import, and they are no part of the daemon',
+  },
+  {
+    name: 'schedule',
+    parts: ['src/schedule'],
+    mayImport: ['ground', 'runner', 'db'],
+    because: 'it says when, and leaves what happens then to whoever asked',
+  },
+  {
+    name: 'engine',
+    parts: ['src/engine'],
+    mayImport: ['ground', 'status', 'runner', 'db'],
+    because: 'it claims, runs and advances when it is told to, and knows no schedule',
+  },
+  {
+    name: 'daemon',
+    parts: ['src/daemon'],
+    mayImport: ['ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine'],
+    because: 'it brings schedules and engine together; pages and commands use it, not the other way round',
+  },
+  {
+    name: 'preparation',
+    parts: ['src/prepare.ts'],
+    mayImport: ['ground', 'config', 'status', 'fixtures', 'runner', 'db', 'engine'],
+    because: 'it opens and checks what daemon and commands need, before either runs',
+  },
+  {
+    name: 'web',
+    parts: ['src/web'],
+    mayImport: ['ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine'],
+    because: 'pages show what the database says, so that they are right for every daemon and not for theirs alone',
+  },
+  {
+    name: 'cli',
+    parts: ['src/cli'],
+    mayImport: ['ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web'],
+    because: 'a command puts the others together',
+  },
+  {
+    name: 'main',
+    parts: ['src/main.ts'],
+    mayImport: ['ground', 'cli'],
+    because: 'it is started, and only hands over to the commands',
+  },
+  {
+    name: 'bin',
+    parts: ['bin'],
+    mayImport: [],
+    because: 'it runs in any Node and starts the right one, which alone can read TypeScript',
+  },
+  {
+    name: 'runners',
+    parts: ['runners'],
+    mayImport: ['door'],
+    because: 'the shipped pipeline gets nothing that the pipelines of users do not get',
+  },
+  {
+    name: 'bench',
+    parts: ['bench'],
+    mayImport: ['ground', 'config', 'status', 'fixtures', 'runner', 'db', 'door', 'schedule', 'engine', 'daemon', 'preparation'],
+    because: 'it measures the insides, and nothing depends on it',
+  },
+];
+
+const files = sources('{src,runners,bench,bin}/**/*.{ts,js}');
+const imports = [...files].flatMap(([file, text]) => importsOf(file, text));
+
+describe('the layers', () => {
+  test('import only what the table allows', () => {
+    expect(violations(imports)).toEqual([]);
+    expect(files.size).toBeGreaterThan(100);
+    expect(imports.length).toBeGreaterThan(250);
+  });
+
+  test('all have something in them, and every file is in one', () => {
+    const homes = new Set([...files.keys()].map((file) => layerOf(file)?.name));
+    expect(LAYERS.map(({ name }) => name).filter((name) => !homes.has(name))).toEqual([]);
+    expect([...files.keys()].filter((file) => layerOf(file) === undefined)).toEqual([]);
+  });
+
+  test('allow only what stands above them in the table, so that no arrows run in a circle', () => {
+    for (const [at, { name, mayImport }] of LAYERS.entries()) {
+      const above = LAYERS.slice(0, at).map((layer) => layer.name);
+      expect(mayImport.filter((other) => !above.includes(other)), name).toEqual([]);
+    }
+  });
+
+  test('refuse an import that is not in the table, and say why', () => {
+    const text = `import type { Clock } from '../clock.ts';\n\nimport {\n  Engine,\n} from '../engine/engine.ts';\n`;
+    expect(violations(importsOf('src/status/made-up.ts', text))).toEqual([
+      'src/status/made-up.ts:3 imports src/engine/engine.ts, but status may import only ground: which moves are legal is decided purely, without files, clock or database',
+    ]);
+  });
+
+  test('refuse a file that no row speaks of', () => {
+    expect(violations(importsOf('src/utils/made-up.ts', `import { nearest } from '../nearest.ts';`))).toEqual([
+      'src/utils/made-up.ts is in no row of the table: say there what it may import, and why',
+    ]);
+  });
+});
+
+describe('files', () => {
+  test('import no file that leads back to them, not for a type either', () => {
+    expect(circles(imports)).toEqual([]);
+  });
+
+  test('that import each other in a circle are found', () => {
+    const made = [
+      ...importsOf('src/a.ts', `export * from './b.ts';`),
+      ...importsOf('src/b.ts', `import type { C } from './c/c.ts';`),
+      ...importsOf('src/c/c.ts', `import '../b.ts';\nimport { d } from '../d.ts';`),
+    ];
+    expect(circles(made)).toEqual(['src/b.ts → src/c/c.ts → src/b.ts']);
+  });
+});
+
+describe('reading imports', () => {
+  test('finds every way to write one', () => {
+    const text = `
+// import './comment.ts';
+/* one
+import { no } from './comment.ts';
+*/
+import './for-its-effect.ts';
+import def, { type A } from './a.ts';
+import * as all from "./b.ts";
+import {
+  one, // with a comment
+  two,
+} from './c.ts';
+import type { T } from '../t.ts';
+export { d } from './d.ts';
+export * from './e.ts';
+export type { F } from './f.ts';
+import pg from 'pg';
+const late = await import('./late.ts');
+const sql = \`
+select * from './no-statement.ts'\`;
+export const text = "from './neither.ts'";
+`;
+    expect(importsOf('src/x/y.ts', text).map(({ line, to }) => `${line} ${to}`)).toEqual([
+      '6 src/x/for-its-effect.ts', '7 src/x/a.ts', '8 src/x/b.ts', '9 src/x/c.ts', '13 src/t.ts', '14 src/x/d.ts', '15 src/x/e.ts', '16 src/x/f.ts', '18 src/x/late.ts',
+    ]);
+  });
+
+  test('finds imports of files that are there, and nothing else', () => {
+    const known = new Set([...files.keys(), 'package.json']);
+    expect(imports.filter(({ to }) => !known.has(to))).toEqual([]);
+  });
+});
+
+function violations(all: readonly Import[]): string[] {
+  const found = all.flatMap(({ from, line, to }) => {
+    const [importer, imported] = [layerOf(from), layerOf(to)];
+    if (importer === undefined) return [`${from} is in no row of the table: say there what it may import, and why`];
+    // Files that are read as data belong to nobody, and what is in no row is told by its own imports.
+    if (imported === undefined || imported === importer || importer.mayImport.includes(imported.name)) return [];
+    const allowed = importer.mayImport.join(', ') || 'nothing of ours';
+    return [`${from}:${line} imports ${to}, but ${importer.name} may import only ${allowed}: ${importer.because}`];
+  });
+  return [...new Set(found)];
+}
+
+function layerOf(file: string): Layer | undefined {
+  const covers = (part: string) => file === part || file.startsWith(`${part}/`);
+  const length = (layer: Layer) => Math.max(0, ...layer.parts.filter(covers).map((part) => part.length));
+  return LAYERS.filter((layer) => length(layer) > 0).toSorted((a, b) => length(b) - length(a))[0];
+}
+
+/** Each circle of imports once, beginning at the file that the walk met first. */
+function circles(all: readonly Import[]): string[] {
+  const targets = Map.groupBy(all, ({ from }) => from);
+  const found: string[] = [];
+  const done = new Set<string>();
+  const walk = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) found.push([...way.slice(way.indexOf(file)), file].join(' → '));
+    else if (!done.has(file)) {
+      for (const { to } of targets.get(file) ?? []) walk(to, [...way, file]);
+      done.add(file);
+    }
+  };
+  for (const file of targets.keys()) walk(file, []);
+  return found;
+}
