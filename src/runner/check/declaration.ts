@@ -1,0 +1,163 @@
+import { distance } from 'fastest-levenshtein';
+import { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner } from '../runner.ts';
+import { finding } from './finding.ts';
+import type { Finding, FindingCode } from './finding.ts';
+import { listFrom, namesOf, pairsFrom, read, Unreadable } from './reading.ts';
+import { listed, quote, show } from './words.ts';
+
+/** What one runner says of itself, read once; what could not be read is left out and has a finding. */
+export interface Declaration {
+  /** What messages call it: its class, and its place in the list where the class is there more than once. */
+  readonly label: string;
+  readonly system: boolean;
+  readonly taskName: string | undefined;
+  /** The kind of object; undefined for a system runner. */
+  readonly kind: string | undefined;
+  /** Task and status, its own task too. */
+  readonly prerequisites: readonly (readonly [task: string, status: string])[];
+  readonly failedStatusMessage: string | undefined;
+  /** Undefined: any status may be returned (or what was declared could not be read). */
+  readonly returns: readonly string[] | undefined;
+  readonly initiallyEnabled: boolean;
+  readonly schedule: unknown;
+  readonly timeZone: unknown;
+  readonly timeLimitSeconds: unknown;
+  readonly version: unknown;
+}
+
+class Bare extends SystemTaskRunner {
+  readonly taskName = '';
+  readonly schedule = '';
+  override runProcess(): void {}
+}
+class BareSubject extends TransientTaskRunner {
+  readonly taskName = '';
+  readonly schedule = '';
+  readonly prerequisites = {};
+  readonly failedStatusMessage = '';
+  override runProcess(): string {
+    return '';
+  }
+}
+
+/** What the base classes say where an author says nothing. */
+const DEFAULTS: Readonly<Record<string, unknown>> = { ...new Bare(), ...new BareSubject() };
+const REQUIRED = ['taskName', 'schedule'];
+const REQUIRED_OF_SUBJECTS = ['kind', 'prerequisites', 'failedStatusMessage'];
+const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'timeLimitSeconds', 'version', 'runProcess'];
+const OF_SUBJECTS = ['kind', 'prerequisites', 'failedStatusMessage', 'returns', 'wakes'];
+const OF_SYSTEM = ['runsAtStart', 'runsWhenIdle'];
+const WAKES: readonly unknown[] = ['at once', 'on schedule'];
+const BASES: readonly object[] = [TaskRunner, SubjectTaskRunner, TransientTaskRunner, SystemTaskRunner].map((base) => base.prototype as object);
+
+/** Reads every field of a runner once and says what is missing, of a wrong type, misspelt or without effect. */
+export function readDeclaration(runner: TaskRunner, label: string): { declaration: Declaration; findings: Finding[] } {
+  const findings: Finding[] = [];
+  const system = runner instanceof SystemTaskRunner;
+  const task = textOf(read(runner, 'taskName'));
+  const report = (code: FindingCode, message: string): void => void findings.push(finding(code, task, message));
+  const wrong = (field: string, expected: string, found: unknown): void => report('field-wrong-type', wrongType(label, field, expected, found));
+
+  const values: Record<string, unknown> = {};
+  for (const field of [...OF_ALL, ...(system ? OF_SYSTEM : []), ...OF_SUBJECTS]) {
+    const value = read(runner, field);
+    if (value instanceof Unreadable) report('field-unreadable', `${label}.${field} cannot be read: ${value.reason}.`);
+    values[field] = value;
+  }
+
+  for (const message of misspelt(runner, values, system ? [...OF_ALL, ...OF_SYSTEM] : [...OF_ALL, ...OF_SUBJECTS], label)) report('field-misspelt', message);
+  for (const field of system ? REQUIRED : [...REQUIRED, ...REQUIRED_OF_SUBJECTS]) {
+    if (values[field] === undefined || values[field] === null) report('field-missing', `${label} has no ${field}.${lookalike(runner, field, values)}`);
+  }
+  if (typeof values.runProcess !== 'function' && !(values.runProcess instanceof Unreadable)) {
+    const found = values.runProcess === undefined ? 'has none' : `has ${show(values.runProcess)} instead`;
+    report('run-process-missing', `${label} needs a method runProcess that does the work; it ${found}.${lookalike(runner, 'runProcess', values)}`);
+  }
+  for (const field of system ? ['taskName'] : ['taskName', 'kind', 'failedStatusMessage']) {
+    if (given(values[field]) && typeof values[field] !== 'string') wrong(field, 'a text', values[field]);
+  }
+  if (given(values.schedule) && typeof values.schedule !== 'string' && typeof values.schedule !== 'number') {
+    wrong('schedule', "a cron expression such as '* * * * *' or a number of seconds", values.schedule);
+  }
+  for (const field of system ? ['initiallyEnabled', ...OF_SYSTEM] : ['initiallyEnabled']) {
+    if (typeof values[field] !== 'boolean' && !(values[field] instanceof Unreadable)) wrong(field, 'true or false', values[field]);
+  }
+  if (!system && !WAKES.includes(values.wakes) && !(values.wakes instanceof Unreadable)) wrong('wakes', "'at once' or 'on schedule'", values.wakes);
+  if (system) {
+    const ignored = OF_SUBJECTS.filter((field) => field !== 'kind' && given(values[field]));
+    if (ignored.length > 0) {
+      const why = 'which a system runner does not use: it has no object to wait for. Extend TransientTaskRunner if it should have one.';
+      report('field-ignored', `${label} declares ${ignored.join(', ')}, ${why}`);
+    }
+  }
+  const declared = !given(values.returns) ? undefined : listFrom(values.returns);
+  if (!system && given(values.returns) && !declared?.every((status) => typeof status === 'string')) {
+    wrong('returns', 'a list of status messages', values.returns);
+  }
+  const pairs = system || !given(values.prerequisites) ? [] : pairsFrom(values.prerequisites);
+  if (pairs === undefined) wrong('prerequisites', "an object such as { 'Host match': 'processed' }", values.prerequisites);
+  for (const [name, status] of pairs ?? []) {
+    if (typeof status === 'string') continue;
+    const several = listFrom(status) === undefined ? '' : ' A prerequisite is one status; several cannot be alternatives of one another.';
+    report('prerequisite-not-text', `${label} waits for ${quote(name)} to be ${show(status)}, which is no status message.${several}`);
+  }
+
+  return {
+    findings,
+    declaration: {
+      label,
+      system,
+      taskName: task,
+      kind: system ? undefined : textOf(values.kind),
+      prerequisites: (pairs ?? []).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
+      failedStatusMessage: textOf(values.failedStatusMessage),
+      returns: declared?.every((status) => typeof status === 'string') ? declared : undefined,
+      initiallyEnabled: values.initiallyEnabled !== false,
+      schedule: values.schedule,
+      timeZone: values.timeZone,
+      timeLimitSeconds: values.timeLimitSeconds,
+      version: values.version,
+    },
+  };
+}
+
+function given(value: unknown): boolean {
+  return value !== undefined && value !== null && !(value instanceof Unreadable);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function wrongType(label: string, field: string, expected: string, found: unknown): string {
+  const hint = typeof found === 'function' ? ` Write it as a field, ${field} = …, not as a method.` : '';
+  return `${label}.${field} should be ${expected}, but it is ${show(found)}.${hint}`;
+}
+
+/** An optional field left at its default beside one whose name is nearly the same was most likely meant. */
+function misspelt(runner: TaskRunner, values: Readonly<Record<string, unknown>>, fields: readonly string[], label: string): string[] {
+  const optional = fields.filter((field) => ![...REQUIRED, ...REQUIRED_OF_SUBJECTS, 'runProcess'].includes(field));
+  const atDefault = optional.filter((field) => values[field] === DEFAULTS[field]);
+  return unknownNames(runner).flatMap((name) => {
+    const meant = atDefault.find((field) => isLookalike(name, field));
+    return meant === undefined ? [] : [`${label} has ${quote(name)}, which nothing reads. Did you mean ${meant}?`];
+  });
+}
+
+function lookalike(runner: TaskRunner, field: string, values: Readonly<Record<string, unknown>>): string {
+  const names = unknownNames(runner).filter((name) => !(name in values) && isLookalike(name, field));
+  return names.length === 0 ? '' : ` It has ${listed(names)}; did you mean that?`;
+}
+
+function unknownNames(runner: TaskRunner): string[] {
+  return namesOf(runner, BASES).filter((name) => ![...OF_ALL, ...OF_SUBJECTS, ...OF_SYSTEM].includes(name));
+}
+
+/** `task_name` and `_prerequisites` for the fields of those names, one or two letters wrong in a long name, or the beginning of one. */
+function isLookalike(name: string, field: string): boolean {
+  const [a, b] = [name, field].map((text) => text.replace(/[^a-z]/giu, '').toLowerCase()) as [string, string];
+  if (a === b) return true;
+  const short = Math.min(a.length, b.length);
+  if (short >= 8 && (a.startsWith(b) || b.startsWith(a))) return true;
+  return Math.abs(a.length - b.length) <= 2 && distance(a, b) <= (short >= 10 ? 2 : short >= 7 ? 1 : 0);
+}
