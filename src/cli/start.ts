@@ -3,15 +3,16 @@ import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { createLog } from '../log.ts';
-import { openHome, prepare } from '../prepare.ts';
+import { openHome, prepare, type Home, type Prepared } from '../prepare.ts';
 import { syncSchedules } from '../schedule/sync-schedules.ts';
 import { VERSION } from '../version.ts';
-import { serveWeb } from '../web/web.ts';
+import { createWeb, serveWeb, type WebServer } from '../web/web.ts';
 import { command, configOf, withGraph, type CommonOptions } from './common.ts';
 import { plural, print } from './output.ts';
 import { showProgress } from './progress.ts';
 import { onSignals } from './signals.ts';
 import { describeReport } from './status.ts';
+import { exportText } from '../db/export-rows.ts';
 import { statusReport } from '../db/report.ts';
 
 type Options = CommonOptions & { untilIdle?: true; web: boolean; host?: string; port?: number; concurrency?: number };
@@ -38,17 +39,17 @@ async function start(config: Config, options: Options): Promise<void> {
   const log = createLog(config.log);
   // Every attempt that writes holds a connection until its end; the rest is for our own statements.
   const home = await openHome(config, log, config.concurrency + 8);
-  const { database, folders, pipeline } = home;
+  const { database, folders } = home;
   try {
     log.info(`database: ${home.databasePlace}`);
     const prepared = await prepare(home);
     for (const line of (await syncSchedules(database.em(), prepared.runners, systemClock)).sentences) log.info(line);
     const daemon = await Daemon.create({ ...prepared, database, config, folders, clock: systemClock, log, version: VERSION });
-    const web = options.web ? await serveWeb({ database, folders, log, order: prepared.order, health: () => daemon.troubles() }, config) : undefined;
-    if (web !== undefined) log.info(`pages: ${web.url}`);
     const signals = onSignals({ first: () => log.info(`stopping; what runs has ${config.graceSeconds} s to finish`), second: () => daemon.hurry() });
     const progress = showProgress(database, config.log);
+    let web: WebServer | undefined;
     try {
+      if (options.web) web = await pages(home, prepared, daemon);
       await Promise.race([daemon.begin().then(() => (options.untilIdle ? daemon.untilIdle() : signals.stopped)), signals.stopped]);
     } finally {
       await daemon.stop();
@@ -63,6 +64,21 @@ async function start(config: Config, options: Options): Promise<void> {
   } finally {
     await home.close();
   }
+}
+
+async function pages({ config, database, folders, log, pipeline }: Home, { order }: Prepared, daemon: Daemon): Promise<WebServer> {
+  const { exportQuery } = pipeline;
+  const app = createWeb({
+    database, folders, log, order, version: VERSION, host: config.host,
+    health: async () => {
+      const reasons = await daemon.troubles();
+      return { ok: reasons.length === 0, reasons };
+    },
+    exportTable: exportQuery === undefined ? undefined : (format) => exportText(database.em(), exportQuery, order, format),
+  });
+  const web = await serveWeb(app, config);
+  log.info(`pages: ${web.url}  board: ${web.url}board/`);
+  return web;
 }
 
 const wholeNumber = (least: number, most: number) => (text: string): number => {

@@ -1,0 +1,142 @@
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { parse } from 'csv-parse/sync';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { launchPostgres } from '../../src/db/postgres/launch.ts';
+import { runProgram, startProgram, type Ended } from '../program.ts';
+
+/** How often the first run is killed, at moments spread over its length. */
+const KILLS = 10;
+const TASKS = ['Transient information', 'Host match', 'Host information', 'Local aperture', 'Distance', 'Host report'];
+
+const start = (dataFolder: string) => ['start', '--until-idle', '--no-web', '--data', dataFolder];
+
+describe('the example', () => {
+  let folder: string;
+  let data: string;
+  let first: Ended;
+  let firstRunMs: number;
+  let reference: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'afterglow-first-'));
+    data = path.join(folder, 'data');
+    // An empty database that is copied for every run below, so that only the first pays for making one.
+    await (await launchPostgres({ dataDir: data })).release();
+    await cp(data, path.join(folder, 'empty'), { recursive: true });
+    const before = performance.now();
+    first = await runProgram(start(data));
+    firstRunMs = performance.now() - before;
+    reference = (await runProgram(['export', '--data', data])).stdout;
+  }, 120_000);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test('is walked to its end by one command, which then ends by itself', () => {
+    expect(first.stderr).not.toMatch(/"level":[56]0/);
+    expect(first.code).toBe(0);
+    expect(first.stdout).toContain('273 transients: 0 waiting, 0 processing, 143 completed, 130 blocked');
+  });
+
+  test('leaves every one of 273 × 6 entries final or blocked', async () => {
+    const { stdout, code } = await runProgram(['status', '--json', '--data', data]);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as { transients: number; tasks: { name: string; kind: string; counts: Record<string, number>; ready: number }[] };
+    expect(report.transients).toBe(273);
+    const tasks = report.tasks.filter(({ kind }) => kind === 'transient');
+    expect(tasks.map(({ name }) => name)).toEqual(TASKS);
+    for (const { counts, ready } of tasks) {
+      expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(273);
+      expect(counts.processing).toBeUndefined();
+      expect(ready).toBe(0);
+    }
+  });
+
+  test('is not touched again by a second run, which says so', async () => {
+    const again = await runProgram(start(data));
+    expect(again).toMatchObject({ code: 0 });
+    expect(again.stdout).toContain('There was nothing to do.');
+    expect((await runProgram(['export', '--data', data])).stdout).toBe(reference);
+  });
+
+  test('is exported with one row per transient, as CSV and as JSON', async () => {
+    const rows = parse(reference, { columns: true }) as Record<string, string>[];
+    expect(rows).toHaveLength(273);
+    expect(Object.keys(rows[0]!)).toEqual([
+      'name', 'host_name', 'host_ra_deg', 'host_dec_deg', 'separation_arcsec', 'offset_kpc', 'dlr', 'local_radius_arcsec', 'mu_mag', 'mu_err_mag',
+      'hubble_residual_mag', 'transient_information_status', 'host_match_status', 'host_information_status', 'local_aperture_status', 'distance_status', 'host_report_status',
+    ]);
+    const json = JSON.parse((await runProgram(['export', '--format', 'json', '--data', data])).stdout) as Record<string, unknown>[];
+    expect(json).toHaveLength(273);
+    for (const [at, row] of json.entries()) {
+      expect(Object.fromEntries(Object.entries(row).map(([key, value]) => [key, value === null ? '' : String(value)]))).toEqual(rows[at]);
+    }
+  });
+
+  test('finds hosts that are known, and distances that follow the expansion of the universe', () => {
+    const rows = parse(reference, { columns: true }) as Record<string, string>[];
+    const hostOf = (name: string) => rows.find((row) => row.name === name)?.host_name;
+    // Hosts as the IAU Central Bureau for Astronomical Telegrams lists them.
+    expect({ '2002de': hostOf('2002de'), '1999dq': hostOf('1999dq') }).toEqual({ '2002de': 'NGC 6104', '1999dq': 'NGC 976' });
+    const residuals = rows.map((row) => Number(row.hubble_residual_mag));
+    const mean = residuals.reduce((sum, residual) => sum + residual, 0) / residuals.length;
+    // Jones et al. 2018 give an intrinsic scatter of about 0.1 mag, to which the fits' errors and the galaxies' own motions add.
+    const scatter = Math.sqrt(residuals.reduce((sum, residual) => sum + (residual - mean) ** 2, 0) / residuals.length);
+    expect(Math.abs(mean)).toBeLessThan(0.03);
+    expect(scatter).toBeLessThan(0.2);
+  });
+
+  test('is drawn as a Hubble diagram and a sky map', async () => {
+    for (const [file, marks] of [['hubble-diagram.svg', 273], ['sky-map.svg', 273]] as const) {
+      const svg = await readFile(path.join(data, 'products', file), 'utf8');
+      expect(svg).toMatch(/^<svg /);
+      expect(svg.match(/<title/g)!.length).toBeGreaterThanOrEqual(marks);
+    }
+  });
+
+  test(`comes out the same, byte for byte, when the daemon is killed at ${KILLS} moments of its first run`, async () => {
+    let interrupted = 0;
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const killed = path.join(folder, `killed-${kill}`);
+      await cp(path.join(folder, 'empty'), killed, { recursive: true });
+      const moment = ((kill + Math.random()) / KILLS) * firstRunMs;
+      const program = startProgram(start(killed));
+      const timer = setTimeout(() => program.child.kill('SIGKILL'), moment);
+      if ((await program.ended).signal === 'SIGKILL') interrupted += 1;
+      clearTimeout(timer);
+      const after = await runProgram(start(killed));
+      expect(after, `killed after ${moment.toFixed(0)} ms`).toMatchObject({ code: 0 });
+      expect((await runProgram(['export', '--data', killed])).stdout, `killed after ${moment.toFixed(0)} ms`).toBe(reference);
+      expect(await mistakesIn(killed), `killed after ${moment.toFixed(0)} ms`).toEqual([]);
+      await rm(killed, { recursive: true, force: true });
+    }
+    expect(interrupted).toBeGreaterThanOrEqual(KILLS / 2);
+  }, 240_000);
+});
+
+/** What would show that an attempt was recorded twice, or not at all, or that the log of transitions does not lead to the register. */
+async function mistakesIn(dataFolder: string): Promise<object[]> {
+  const server = await launchPostgres({ dataDir: dataFolder });
+  const client = new pg.Client({ host: server.host, port: server.port, user: server.user, database: server.database });
+  await client.connect();
+  try {
+    const { rows } = await client.query<object>(`
+      select s.name, t.name as task, r.attempt, a.attempts, a.finished, a.open, l.claims, l.last_to, r.status_id
+        from task_register r
+        join subject s on s.id = r.subject_id
+        join task t on t.id = r.task_id
+       cross join lateral (
+         select count(*) as attempts, count(*) filter (where outcome = 'finished') as finished, count(*) filter (where ended_at is null) as open
+           from attempt a where a.subject_id = r.subject_id and a.task_id = r.task_id) a
+       cross join lateral (
+         select count(*) filter (where cause = 'claim') as claims, (array_agg(to_id order by id desc))[1] as last_to
+           from transition l where l.subject_id = r.subject_id and l.task_id = r.task_id) l
+       where a.attempts <> r.attempt or a.open > 0 or a.finished > 1 or l.claims <> r.attempt or coalesce(l.last_to, 1) <> r.status_id
+          or (r.status_id <> 1 and a.finished <> 1)`);
+    return rows;
+  } finally {
+    await client.end();
+    await server.release();
+  }
+}
