@@ -1,0 +1,278 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import type { Database } from '../../src/db/database.ts';
+import { editSchedule } from '../../src/schedule/edit-schedule.ts';
+import { createScheduler, type Scheduler, type SchedulerOptions } from '../../src/schedule/scheduler.ts';
+import { SCHEDULE_CHANNEL } from '../../src/schedule/stored-schedule.ts';
+import { syncSchedules } from '../../src/schedule/sync-schedules.ts';
+import type { Tick } from '../../src/schedule/tick.ts';
+import { createDatabase, createDatabaseAddress, urlOf } from '../harness.ts';
+import { listeningLog, rowOf, ScheduledRunner, ticksOf, type GivenRunner } from './given.ts';
+
+let database: Database;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+beforeEach(async () => {
+  await database.em().execute(`truncate schedule, tick`);
+});
+
+/** What the schedulers of a test fired, and promises of what they will. */
+class Fired {
+  readonly ticks: { daemonId: number; tick: Tick }[] = [];
+  #waiting: (() => void)[] = [];
+
+  add(daemonId: number, tick: Tick): void {
+    this.ticks.push({ daemonId, tick });
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  of(runner: string): Tick[] {
+    return this.ticks.map(({ tick }) => tick).filter((tick) => tick.runner === runner);
+  }
+
+  /** Resolves when a runner has ticked so many times more. */
+  async more(runner: string, count: number): Promise<Tick> {
+    const wanted = this.of(runner).length + count;
+    while (this.of(runner).length < wanted) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.of(runner).at(-1)!;
+  }
+}
+
+let running: Scheduler[] = [];
+afterEach(async () => {
+  await Promise.all(running.map((scheduler) => scheduler.stop()));
+  await Promise.all(running.map((scheduler) => scheduler.settled()));
+  running = [];
+});
+
+/** Schedulers as in so many daemons; `onTick` may hold a tick. */
+async function start(count: number, given: GivenRunner[], options: Partial<SchedulerOptions> = {}) {
+  const fired = new Fired();
+  const { log, lines } = listeningLog();
+  const runners = given.map((runner) => new ScheduledRunner(runner));
+  await syncSchedules(database.em(), runners, systemClock);
+  const schedulers = Array.from({ length: count }, (_, n) =>
+    createScheduler({
+      database, runners, daemonId: n + 1, clock: systemClock, log, ...options,
+      onTick: (runner, tick) => {
+        fired.add(n + 1, tick);
+        return options.onTick?.(runner, tick);
+      },
+    }),
+  );
+  running.push(...schedulers);
+  await Promise.all(schedulers.map((scheduler) => scheduler.start()));
+  return { fired, schedulers, log, lines };
+}
+
+// A runner whose ticks tell the time: so many of them, and so much of it has passed.
+const metronome: GivenRunner = { taskName: 'Metronome', schedule: 0.1 };
+const EVERY_SECOND = '* * * * * *';
+
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+describe('over three daemons', () => {
+  it('a slot of a cron expression fires once, at its second', async () => {
+    const { fired, schedulers } = await start(3, [{ taskName: 'Cron', schedule: EVERY_SECOND, timeZone: 'Asia/Tokyo' }]);
+    const { slot } = await fired.more('Cron', 3);
+    expect(Date.now() - slot.getTime()).toBeLessThan(1000);
+    await Promise.all(schedulers.map((scheduler) => scheduler.stop()));
+    await Promise.all(schedulers.map((scheduler) => scheduler.settled()));
+    const slots = fired.of('Cron').map((tick) => tick.slot.getTime());
+    expect(slots).toEqual(slots.map((_, n) => slots[0]! + n * 1000));
+    expect((await ticksOf(database, 'Cron')).map((tick) => new Date(tick.slot).getTime())).toEqual(slots);
+    expect(await rowOf(database, 'Cron')).toMatchObject({ ticks: String(slots.length) });
+  });
+
+  it('slots of an interval are multiples since the epoch and fire once', async () => {
+    const { fired } = await start(3, [{ taskName: 'Interval', schedule: 0.3 }]);
+    await fired.more('Interval', 5);
+    const slots = fired.of('Interval').map((tick) => tick.slot.getTime());
+    expect(slots.filter((ms) => ms % 300 !== 0)).toEqual([]);
+    expect(new Set(slots).size).toBe(slots.length);
+    expect(slots).toEqual(slots.toSorted((a, b) => a - b));
+  });
+
+  it('a tick that lasts longer than its interval and its lease has no other beside it', async () => {
+    const { opened, open } = gate();
+    const { fired } = await start(3, [{ taskName: 'Long', schedule: 0.2 }, metronome], {
+      leaseSeconds: 0.5,
+      onTick: (runner) => (runner.taskName === 'Long' ? opened : undefined),
+    });
+    await fired.more('Long', 1);
+    await fired.more('Metronome', 12);
+    expect(fired.of('Long')).toHaveLength(1);
+    expect(await ticksOf(database, 'Long')).toMatchObject([{ outcome: 'running' }]);
+    open();
+    await fired.more('Long', 1);
+    expect((await ticksOf(database, 'Long'))[0]).toMatchObject({ outcome: 'finished' });
+  });
+});
+
+describe('edits', () => {
+  it('a schedule that is off does not fire; switched on, it fires without a restart; switched off, it stops', async () => {
+    const { fired, schedulers } = await start(2, [{ taskName: 'Off', schedule: 0.1, initiallyEnabled: false }, metronome]);
+    const listener = await database.connect('test');
+    listener.on('notification', ({ payload }) => schedulers.forEach((scheduler) => void scheduler.reload(payload)));
+    await listener.query(`listen ${SCHEDULE_CHANNEL}`);
+    await fired.more('Metronome', 3);
+    expect(fired.of('Off')).toEqual([]);
+    await editSchedule(database.em(), 'Off', { enabled: true }, 'dora');
+    await fired.more('Off', 2);
+    await editSchedule(database.em(), 'Off', { enabled: false }, 'dora');
+    const before = fired.of('Off').length;
+    await fired.more('Metronome', 4);
+    expect(fired.of('Off')).toHaveLength(before);
+    await listener.end();
+  });
+
+  it('a daemon that has not heard of an edit does not fire by the old schedule', async () => {
+    const { fired, schedulers } = await start(1, [{ taskName: 'Edited', schedule: 0.1 }, metronome]);
+    await fired.more('Edited', 1);
+    await editSchedule(database.em(), 'Edited', { pattern: 'every 0.2 s' }, 'dora');
+    const before = fired.of('Edited').length;
+    await fired.more('Metronome', 4);
+    expect(fired.of('Edited')).toHaveLength(before);
+    await schedulers[0]!.reload();
+    await fired.more('Edited', 3);
+    expect(fired.of('Edited').slice(before).filter(({ slot }) => slot.getTime() % 200 !== 0)).toEqual([]);
+  });
+
+  it('a row that somebody wrote by hand and that cannot be read stops this runner alone', async () => {
+    const { fired, schedulers, lines } = await start(1, [{ taskName: 'Broken', schedule: 0.1 }, metronome]);
+    await database.em().execute(`update schedule set pattern = 'noon' where runner = 'Broken'`);
+    await schedulers[0]!.reload();
+    await fired.more('Metronome', 2);
+    await schedulers[0]!.reload();
+    const errors = lines.filter((line) => line.startsWith('error'));
+    expect(errors).toEqual([expect.stringMatching(/^error: The schedule of "Broken" is not fired: A schedule should be/)]);
+  });
+});
+
+describe('one daemon', () => {
+  it('a handler that throws is logged and recorded, and the next slot fires', async () => {
+    const { fired, lines, schedulers } = await start(1, [{ taskName: 'Failing', schedule: EVERY_SECOND }, { taskName: 'Failing too', schedule: 0.1 }], {
+      onTick: (runner) => {
+        throw new Error(`no ${runner.taskName}`);
+      },
+    });
+    await Promise.all([fired.more('Failing', 1), fired.more('Failing too', 3)]);
+    await schedulers[0]!.stop();
+    await schedulers[0]!.settled();
+    for (const runner of ['Failing', 'Failing too']) {
+      expect((await ticksOf(database, runner))[0]).toMatchObject({ outcome: 'failed', error: { name: 'Error', message: `no ${runner}` } });
+      expect(lines).toContain(`error: A tick of "${runner}" failed: no ${runner}`);
+    }
+  });
+
+  it('a stop fires nothing more, lets the tick that runs end, and its end is recorded', async () => {
+    const { opened, open } = gate();
+    const { fired, schedulers } = await start(1, [{ taskName: 'Held', schedule: 0.1 }], { onTick: () => opened.then(() => ({ entries: 4 })) });
+    await fired.more('Held', 1);
+    await schedulers[0]!.stop();
+    let settled = false;
+    const settling = schedulers[0]!.settled().then(() => (settled = true));
+    expect(await ticksOf(database, 'Held')).toMatchObject([{ outcome: 'running' }]);
+    expect(settled).toBe(false);
+    open();
+    await settling;
+    expect(await ticksOf(database, 'Held')).toMatchObject([{ outcome: 'finished', entries: 4 }]);
+  });
+
+  it('a slot that is won while the daemon is told to stop is handed back', async () => {
+    const { fired, schedulers } = await start(1, [{ taskName: 'Late', schedule: 0.1 }, metronome]);
+    await fired.more('Late', 1);
+    const other = database.em();
+    await other.begin();
+    await expect.poll(() => other.execute(`select from schedule where runner = 'Late' and finished_at is not null for update`)).toHaveLength(1);
+    const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    await expect.poll(() => database.em().execute(waiting)).toHaveLength(1);
+    const before = fired.of('Late').length;
+    await schedulers[0]!.stop();
+    const settling = schedulers[0]!.settled();
+    await other.commit();
+    await settling;
+    expect(fired.of('Late')).toHaveLength(before);
+    expect((await ticksOf(database, 'Late')).at(-1)).toMatchObject({ outcome: 'released', error: { name: 'StoppingError' } });
+  });
+
+  it('slots that passed while no daemon ran are not caught up', async () => {
+    const given = [{ taskName: 'Daily', schedule: '0 3 * * *' }, { taskName: 'Often', schedule: 0.1 }];
+    await syncSchedules(database.em(), given.map((runner) => new ScheduledRunner(runner)), systemClock);
+    await database.em().execute(`update schedule set slot = clock_timestamp() - interval '3 days', finished_at = clock_timestamp()`);
+    const begun = Date.now();
+    const { fired, lines } = await start(1, given);
+    await fired.more('Often', 2);
+    expect(fired.of('Daily')).toEqual([]);
+    expect(fired.of('Often')[0]!.slot.getTime()).toBeGreaterThan(begun - 100);
+    expect(lines.filter((line) => /^debug: "Daily": the slots from .* passed unfired/.test(line))).toHaveLength(1);
+  });
+
+  it('says when its clock and that of the database differ', async () => {
+    const { lines } = await start(1, [metronome], { clock: { ...systemClock, now: () => new Date(Date.now() - 90_000) } });
+    const warnings = lines.filter((line) => line.startsWith('warn'));
+    expect(warnings).toEqual([expect.stringMatching(/^warn: This machine's clock is (89|90)\.\d s behind the database's\./)]);
+  });
+
+  it('a database that does not answer costs slots and nothing else', async () => {
+    const { fired, lines } = await start(1, [metronome, { taskName: 'Cron', schedule: EVERY_SECOND }]);
+    await fired.more('Metronome', 1);
+    await database.em().execute(`alter table daemon rename to daemon_away`);
+    await vi.waitFor(() => {
+      expect(lines.some((line) => /^error: "Metronome": the slot .* is left out/.test(line))).toBe(true);
+      expect(lines.some((line) => line.startsWith('error: Run coordinator failed'))).toBe(true);
+    }, 10_000);
+    await database.em().execute(`alter table daemon_away rename to daemon`);
+    await Promise.all([fired.more('Metronome', 1), fired.more('Cron', 1)]);
+  });
+});
+
+describe('processes', () => {
+  const processes: ChildProcess[] = [];
+  afterEach(() => {
+    for (const child of processes.splice(0)) child.kill('SIGKILL');
+  });
+
+  it('share the slots, go on when the owner of a tick is killed, and end by themselves when told to stop', { timeout: 60_000 }, async () => {
+    const url = urlOf(await createDatabaseAddress());
+    const given: GivenRunner[] = [{ taskName: 'Cron', schedule: EVERY_SECOND }, { taskName: 'Endless', schedule: 0.5 }];
+    const said: { child: ChildProcess; line: string }[] = [];
+    const linesOf = (word: string) => said.filter(({ line }) => line.startsWith(word));
+    for (const id of [1, 2, 3]) {
+      const child = spawn('node', [fileURLToPath(new URL('./scheduler-process.ts', import.meta.url)), String(id), JSON.stringify(given)], {
+        env: { ...process.env, DATABASE_URL: url },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      processes.push(child);
+      createInterface(child.stdout).on('line', (line) => said.push({ child, line }));
+    }
+    await vi.waitFor(() => expect(linesOf('started')).toHaveLength(3), 30_000);
+    await vi.waitFor(() => expect(linesOf('Endless')).toHaveLength(1), 5000);
+
+    const owner = linesOf('Endless')[0]!.child;
+    owner.kill('SIGKILL');
+    await vi.waitFor(() => expect(linesOf('Endless')).toHaveLength(2), 10_000);
+    expect(linesOf('Endless')[1]!.child).not.toBe(owner);
+    const slotsBefore = linesOf('Cron').length;
+    await vi.waitFor(() => expect(linesOf('Cron').length).toBeGreaterThanOrEqual(slotsBefore + 2), 10_000);
+
+    const slots = linesOf('Cron').map(({ line }) => line);
+    expect(new Set(slots).size).toBe(slots.length);
+
+    // The one that has no endless tick stops, and nothing keeps its process.
+    const free = processes.find((child) => child !== owner && child !== linesOf('Endless')[1]!.child)!;
+    free.kill('SIGTERM');
+    const [code] = (await once(free, 'exit')) as [number | null];
+    expect(code).toBe(0);
+    expect(said.some(({ child, line }) => child === free && line === 'stopped')).toBe(true);
+  });
+});
