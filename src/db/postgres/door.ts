@@ -24,20 +24,21 @@ export interface Door {
 /**
  * Opens the keeper's socket, in place of what a dead keeper may have left there. Only who has the server may do this.
  *
- * @param patienceMs how long to wait for the first holder
+ * @param nobodyComes when this resolves and nobody holds the server, the door closes
  */
-export async function openDoor(file: string, owner: Owner, greeting: () => Greeting, patienceMs: number): Promise<Door> {
+export async function openDoor(file: string, owner: Owner, greeting: () => Greeting, nobodyComes: Promise<unknown>): Promise<Door> {
   const holders = new Set<net.Socket>();
   const { promise: everyoneLeft, resolve: tellThatEveryoneLeft } = Promise.withResolvers<void>();
   const server = net.createServer({ allowHalfOpen: true });
   let isOpen = true;
   const close = (): void => {
     isOpen = false;
-    clearTimeout(firstOne);
     if (server.listening) server.close();
     tellThatEveryoneLeft();
   };
-  const firstOne = setTimeout(close, patienceMs);
+  void nobodyComes.then(() => {
+    if (holders.size === 0) close();
+  });
 
   server.on('connection', (socket) => {
     let said = '';
@@ -51,7 +52,6 @@ export async function openDoor(file: string, owner: Owner, greeting: () => Greet
       said = (said + text).slice(0, HOLD.length + 1);
       if (said !== `${HOLD}\n` || holders.has(socket)) return;
       if (!isOpen) return void socket.destroy();
-      clearTimeout(firstOne);
       holders.add(socket);
       socket.write(`${JSON.stringify(greeting())}\n`);
     });

@@ -1,12 +1,14 @@
 // The keeper of an embedded PostgreSQL: a process of its own that starts the server, counts who holds it, and stops it after the last.
 // A holder is an open socket, so that one which was killed is counted off as surely as one which said goodbye.
 //
-// Run as `node keeper.ts <data folder>` by whoever finds no keeper. It ends with code 0 when it has stopped the server or another keeper
-// has it, and with 1 after it has said on standard output, as {"failed": "…"}, why there is no server.
+// Run as `node keeper.ts <data folder>` by whoever finds no keeper, with a pipe as standard input that is closed when whoever it was has a
+// server or is gone: if nobody else came meanwhile, there is nothing to keep. It ends with code 0 when it has stopped the server or
+// another keeper has it, and with 1 after it has said on standard output, as {"failed": "…"}, why there is no server.
 import { realpathSync, rmdirSync, utimesSync, writeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUnavailableError } from '../../errors.ts';
 import { findBinaries } from './binaries.ts';
-import { openDoor, type Door } from './door.ts';
+import { answers, openDoor, type Door } from './door.ts';
 import { majorOf } from './initialise.ts';
 import { rotate } from './log-file.ts';
 import { keeperSocketIn, placesIn, socketFolderOf } from './places.ts';
@@ -23,13 +25,15 @@ const RESTARTS_WITHIN_MS = 60_000;
 async function keep(dataDir: string): Promise<void> {
   const setting = settingFor(dataDir);
   rotate(setting.places.logFile);
-  let server = await takeServer(setting, true);
-  if (server === undefined) return;
-  let door: Door | undefined;
   const housekeeping = setInterval(() => keepHouse(setting), HOUSEKEEPING_MS);
+  let server: Server | undefined;
+  let door: Door | undefined;
   try {
+    server = await takeServer(setting, async (socketFolder) => isUnwanted || answers(keeperSocketIn(socketFolder)));
+    if (server === undefined) return;
     const greeting = () => ({ keeperPid: process.pid, serverPid: server!.pid });
-    door = await openDoor(keeperSocketIn(setting.socketFolder), setting.runAs.owner, greeting, FIRST_HOLDER_WITHIN_MS);
+    const nobodyComes = Promise.race([unwanted, delay(FIRST_HOLDER_WITHIN_MS)]);
+    door = await openDoor(keeperSocketIn(setting.socketFolder), setting.runAs.owner, greeting, nobodyComes);
     const ends: number[] = [];
     while (await endsBeforeEveryoneLeaves(server, door)) {
       note(`the server (process ${server.pid}) is gone while it is needed`);
@@ -37,12 +41,12 @@ async function keep(dataDir: string): Promise<void> {
       if (ends.filter((at) => performance.now() - at < RESTARTS_WITHIN_MS).length > RESTARTS) {
         throw new DatabaseUnavailableError(`PostgreSQL ended more than ${RESTARTS} times within a minute on ${setting.places.cluster}.`);
       }
-      server = (await takeServer(setting, false))!;
+      server = (await takeServer(setting, async () => false))!;
     }
   } finally {
     clearInterval(housekeeping);
     door?.close();
-    await server.stop();
+    await server?.stop();
     removeIfEmpty(setting.socketFolder);
   }
 }
@@ -85,6 +89,9 @@ function note(line: string): void {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => note(`${signal} is left to those who hold the server`));
 // Whoever listened on standard output may be gone.
 process.stdout.on('error', () => {});
+let isUnwanted = false;
+const unwanted = new Promise<void>((resolve) => process.stdin.on('error', () => resolve()).on('end', resolve).on('close', resolve).resume());
+void unwanted.then(() => (isUnwanted = true));
 
 try {
   await keep(process.argv[2]!);

@@ -33,11 +33,20 @@ const UNEXPLAINED = 3;
  * @throws {DatabaseUnavailableError} the keeper says why there is no server; or nothing has come up within a quarter of an hour
  */
 export async function hold(places: Places, log: (line: string) => void): Promise<Reference> {
+  const keepers: StartedKeeper[] = [];
+  try {
+    return await holdThrough(keepers, places, log);
+  } finally {
+    for (const keeper of keepers) keeper.leave();
+  }
+}
+
+async function holdThrough(keepers: StartedKeeper[], places: Places, log: (line: string) => void): Promise<Reference> {
   const logStart = sizeOf(places.logFile);
   const began = performance.now();
-  let keeper: StartedKeeper | undefined;
   let wordAt = began + WORD_EVERY_MS;
   for (let unexplained = 0; ; ) {
+    const keeper = keepers.at(-1);
     for (const folder of socketFolders(places)) {
       const reference = await greet(folder, places, keeper?.pid);
       if (reference !== undefined) return reference;
@@ -54,7 +63,7 @@ export async function hold(places: Places, log: (line: string) => void): Promise
       wordAt = now + WORD_EVERY_MS;
       log(`waiting for PostgreSQL: ${lastLines(places.logFile, logStart).at(-1) ?? 'nothing in its log yet'}`);
     }
-    if (keeper === undefined || end !== undefined) keeper = startKeeper(places);
+    if (keeper === undefined || end !== undefined) keepers.push(startKeeper(places));
     await delay(POLL_MS);
   }
 }
@@ -62,6 +71,8 @@ export async function hold(places: Places, log: (line: string) => void): Promise
 /** A keeper that we started, which may find that another has the server. */
 interface StartedKeeper {
   pid: number | undefined;
+  /** Tells it that we need it no longer, or hold it by now. Our end would tell it too. */
+  leave(): void;
   /** How it ended, once it has. */
   ended(): { code: number | null; failed?: string } | undefined;
 }
@@ -71,7 +82,7 @@ function startKeeper(places: Places): StartedKeeper {
   const log = openSync(places.logFile, 'a');
   const program = fileURLToPath(new URL('keeper.ts', import.meta.url));
   const child = spawn(process.execPath, [program, places.dataDir], {
-    stdio: ['ignore', 'pipe', log],
+    stdio: ['pipe', 'pipe', log],
     env: plainEnvironment(),
     cwd: '/',
     detached: true,
@@ -83,8 +94,9 @@ function startKeeper(places: Places): StartedKeeper {
   child.once('error', (error) => (end = { code: null, failed: `The keeper of the database cannot be started: ${error.message}` }));
   child.once('close', (code) => (end ??= { code, ...(code === 1 && said.startsWith('{') ? (JSON.parse(said) as { failed: string }) : {}) }));
   child.unref();
+  (child.stdin as net.Socket).on('error', () => {}).unref();
   (child.stdout as net.Socket).unref();
-  return { pid: child.pid, ended: () => end };
+  return { pid: child.pid, leave: () => child.stdin!.destroy(), ended: () => end };
 }
 
 // Ours, and the one that a running server has if its keeper was started with another folder of temporary files.

@@ -2,10 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUnavailableError } from '../../errors.ts';
-import { answers } from './door.ts';
 import { holderOf, removeStale, type ServerFile } from './holder.ts';
 import { evidence, lastLines, sizeOf } from './log-file.ts';
-import { ensureSocketFolder, keeperSocketIn, ownerOf, type Owner } from './places.ts';
+import { ensureSocketFolder, ownerOf, type Owner } from './places.ts';
 import { isAlive } from './processes.ts';
 import { startServer, type Server, type ServerSetting } from './server.ts';
 
@@ -21,20 +20,20 @@ const ORPHAN_STOPS_WITHIN_MS = 120_000;
  *
  * Of several keepers that do this at once one gets the server, since PostgreSQL and the lock allow only one.
  *
- * @param mayYield whether to leave the work to another keeper that answers
- * @returns the server, or undefined where another keeper has it
+ * @param shouldLeave asked again and again whether to give up, given the folder where another keeper would be found
+ * @returns the server, or undefined if it was given up
  * @throws {DatabaseUnavailableError} it does not start, or somebody out of our reach has the cluster
  */
-export async function takeServer(setting: ServerSetting, mayYield: boolean): Promise<Server | undefined> {
+export async function takeServer(setting: ServerSetting, shouldLeave: (socketFolder: string) => Promise<boolean>): Promise<Server | undefined> {
   const { cluster, logFile } = setting.places;
   const logStart = sizeOf(logFile);
   const heldUp = new Patience(OUT_OF_REACH_MS);
   for (let failures = 0; ; ) {
-    if (mayYield && (await answers(keeperSocketIn(setting.socketFolder)))) return undefined;
+    if (await shouldLeave(setting.socketFolder)) return undefined;
     const holder = holderOf(cluster);
     if (holder.kind === 'foreign') throw foreign(holder, cluster);
     if (holder.kind === 'kept') {
-      if (mayYield && (await answers(keeperSocketIn(holder.socketFolder)))) return undefined;
+      if (await shouldLeave(holder.socketFolder)) return undefined;
       if (!holder.ready) heldUp.reset();
       if (heldUp.isOver()) throw outOfReach(cluster, `process ${holder.pid}, whose sockets are in ${holder.socketFolder}`);
       await delay(POLL_MS);
@@ -51,8 +50,8 @@ export async function takeServer(setting: ServerSetting, mayYield: boolean): Pro
     ensureSocketFolder(setting.socketFolder, setting.runAs.owner);
     const server = await startServer(setting);
     if (!('kind' in server)) {
-      if (!mayYield || !(await answers(keeperSocketIn(setting.socketFolder)))) return server;
-      await server.stop(); // another keeper was only between two servers
+      if (!(await shouldLeave(setting.socketFolder))) return server;
+      await server.stop(); // another keeper may have been between two servers
       return undefined;
     }
     if (server.kind === 'locked') {

@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { launchPostgres } from '../../../src/db/postgres/launch.ts';
 import { worksOn } from '../../../src/db/postgres/processes.ts';
 import { pathWith, useRoot } from './folders.ts';
-import { keeperOf, sql, startHolder, stopped } from './processes.ts';
+import { keeperOf, sql, startClient, startHolder, stopped, until } from './processes.ts';
 
 const isLinux = process.platform === 'linux';
 // One after the other, on one data folder, as making one takes a second or more: the first makes it, and each leaves it without a server.
@@ -100,6 +101,16 @@ describe('several processes', () => {
     expect(await sql(coming[0].server, 'select n from kept')).toEqual([{ n: 1 }]);
     await Promise.all(coming.map((client) => client.kill()));
     await stopped(coming[0].server, dataDir);
+  });
+
+  test('a process that was killed while the server starts leaves nothing running', { skip: !isLinux }, async () => {
+    const client = startClient(dataDir);
+    client.said.catch(() => {});
+    const keepers = () => spawnSync('ps', ['-ww', '-eo', 'args='], { encoding: 'utf8' }).stdout.split('\n').filter((line) => line.includes(`keeper.ts ${dataDir}`));
+    await until(() => keepers().length === 1);
+    await client.kill();
+    await until(() => keepers().length === 0);
+    expect(existsSync(path.join(cluster, 'postmaster.pid'))).toBe(false);
   });
 
   test('a process with another folder of temporary files shares the server too', async () => {
