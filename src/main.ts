@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { AfterglowError } from './errors.ts';
+import { AfterglowError, ConfigError } from './errors.ts';
 import { checkCommand } from './cli/check.ts';
 import { exportCommand } from './cli/export.ts';
 import { graphCommand } from './cli/graph.ts';
@@ -8,6 +8,7 @@ import { resetCommand, retryCommand } from './cli/reset.ts';
 import { runCommand } from './cli/run.ts';
 import { startCommand } from './cli/start.ts';
 import { statusCommand } from './cli/status.ts';
+import { nearest } from './nearest.ts';
 import { VERSION } from './version.ts';
 
 const program = new Command('afterglow')
@@ -15,12 +16,27 @@ const program = new Command('afterglow')
   .version(VERSION)
   .showHelpAfterError('(add --help for what there is)')
   .exitOverride()
-  .addHelpText('after', '\nExit codes: 0 done, 1 the input has mistakes or an act was refused, 2 the command was called wrongly, 3 something outside is missing, 70 a defect of ours.');
+  .addHelpText(
+    'after',
+    `
+Examples:
+  afterglow --until-idle                        walk the example to its end, then stop
+  afterglow status                              count the entries by status
+  afterglow run "Host match" 2002de             one runner on one transient, to try it
+  afterglow retry --task "Host match" --dry-run which failed entries would be done again
+  afterglow export > results.csv                what was found out
+
+Exit codes:
+  0 done, 1 the input has mistakes, an attempt failed or an act was refused, 2 the command was called wrongly,
+  3 something outside is missing (a database, Node 24), 70 a defect of Afterglow
+`,
+  );
 program.addCommand(startCommand(), { isDefault: true });
 for (const command of [statusCommand(), checkCommand(), runCommand(), retryCommand(), resetCommand(), ingestCommand(), exportCommand(), graphCommand()]) program.addCommand(command);
 for (const command of program.commands) command.exitOverride();
 
 try {
+  assertKnown(process.argv[2]);
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
@@ -31,4 +47,13 @@ try {
     process.stderr.write(`This is a defect of Afterglow, please report it.\n${(error as Error).stack ?? String(error)}\n`);
     process.exitCode = 70;
   }
+}
+
+// Without this, a mistyped command would be an argument of the default command.
+function assertKnown(name: string | undefined): void {
+  if (name === undefined || name.startsWith('-')) return;
+  const known = [...program.commands.map((command) => command.name()), 'help'];
+  if (known.includes(name)) return;
+  const meant = nearest(name, known);
+  throw new ConfigError(`There is no command "${name}"${meant === undefined ? '' : `; did you mean "${meant}"?`} Commands: ${known.join(', ')}.`);
 }

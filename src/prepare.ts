@@ -76,7 +76,7 @@ export async function openHome(config: Config, log: Logger, poolSize = 8): Promi
 /** Reads the fixtures and checks the graph, without a database. */
 export async function readGraph(config: Config, pipeline: Pipeline): Promise<{ fixtures: Fixtures; findings: Finding[] }> {
   const fixtures = await readFixtures([...config.fixtures]);
-  return { fixtures, findings: checkGraph({ statuses: fixtures.statuses, tasks: fixtures.tasks, runners: pipeline.periodicRunners }) };
+  return { fixtures, findings: checkGraph({ ...fixtures, runners: pipeline.periodicRunners }) };
 }
 
 /**
@@ -118,7 +118,7 @@ export async function prepare(home: Home): Promise<Prepared> {
     tasks,
     runners: pipeline.periodicRunners.filter(({ taskName }) => rows.some(({ name, active }) => name === taskName && active)),
     timeLimits: new Map(rows.map((row) => [row.name, row.time_limit_seconds])),
-    order: taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners }).tasks.map(({ name }) => name),
+    order: taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners }).tasks.filter(({ kind }) => kind === 'transient').map(({ name }) => name),
     warnings,
   };
 }

@@ -273,6 +273,7 @@ export class Daemon {
     this.#lastCare = this.#options.clock.monotonicMs();
     if (this.#scheduler !== undefined && this.#listener === undefined && !this.#stopping.signal.aborted) {
       await this.#listen();
+      await this.#scheduler.reload();
       this.#wakeReady();
     }
     if (this.#idleWaiters.size > 0 || this.#worked) await this.#whenQuiet();
@@ -292,9 +293,6 @@ export class Daemon {
     if (dead.length === 0) return dead;
     const ids = `{${dead.join()}}`;
     await this.#options.database.em().execute(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = any (?::integer[])`, [ids]);
-    await this.#options.database.em().execute(
-      `update schedule set lease_until = clock_timestamp() where owner = any (?::integer[]) and finished_at is null and lease_until > clock_timestamp()`, [ids],
-    );
     return dead;
   }
 
