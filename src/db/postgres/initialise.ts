@@ -74,9 +74,13 @@ async function initialiseWith(places: Places, binaries: PostgresBinaries): Promi
   const fresh = makeFresh(places);
   try {
     if (process.getuid?.() !== owner.uid) chownSync(fresh, owner.uid, owner.gid);
-    const words = [...prefix, binaries.initdb, '-D', fresh, '-U', USER, '-A', 'trust', '-E', 'UTF8', ...localeFlags(binaries.major), '--no-instructions'];
+    const flags = ['-U', USER, '-A', 'trust', '-E', 'UTF8', ...localeFlags(binaries.major), '--no-instructions'];
+    const words = [...prefix, binaries.initdb, '-D', fresh, ...flags];
     const { code, output } = await run(words, plainEnvironment(binaries.environment));
-    if (code !== 0) throw new DatabaseUnavailableError(`${binaries.initdb} could not make a database in ${places.cluster}:\n${output}${evidence(places.dataDir, '', [])}`);
+    if (code !== 0) {
+      const hint = evidence(places.dataDir, '', []);
+      throw new DatabaseUnavailableError(`${binaries.initdb} could not make a database in ${places.cluster}:\n${output}${hint}`);
+    }
     putInPlace(fresh, places);
   } finally {
     rmSync(fresh, { recursive: true, force: true });

@@ -57,7 +57,8 @@ async function holdThrough(keepers: StartedKeeper[], places: Places, log: (line:
     const now = performance.now();
     if (unexplained === UNEXPLAINED || now - began > GIVE_UP_MS) {
       const what = unexplained === UNEXPLAINED ? 'The keeper of the database ends without a word' : 'The database does not come up';
-      throw new DatabaseUnavailableError(`${what}, in ${places.cluster}.${evidence(places.cluster, places.logFile, lastLines(places.logFile, logStart))}`);
+      const lines = evidence(places.cluster, places.logFile, lastLines(places.logFile, logStart));
+      throw new DatabaseUnavailableError(`${what}, in ${places.cluster}.${lines}`);
     }
     if (now > wordAt) {
       wordAt = now + WORD_EVERY_MS;

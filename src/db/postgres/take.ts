@@ -11,6 +11,7 @@ import { startServer, type Server, type ServerSetting } from './server.ts';
 const POLL_MS = 50;
 // How long somebody may hold the lock, or a server without our reaching its keeper, before we call it out of reach.
 const OUT_OF_REACH_MS = 10_000;
+const LOCK_HOLDER = 'a PostgreSQL of another machine or container that shares the folder, or one that was killed and has not ended yet';
 const FAILURES = 5;
 const ORPHAN_STOPS_WITHIN_MS = 120_000;
 
@@ -55,7 +56,7 @@ export async function takeServer(setting: ServerSetting, shouldLeave: (socketFol
       return undefined;
     }
     if (server.kind === 'locked') {
-      if (heldUp.isOver()) throw outOfReach(cluster, `a PostgreSQL of another machine or container that shares the folder, or one that was killed and has not ended yet`);
+      if (heldUp.isOver()) throw outOfReach(cluster, LOCK_HOLDER);
       await delay(POLL_MS);
       continue;
     }
@@ -80,7 +81,9 @@ async function stopOrphan(orphan: ServerFile, cluster: string): Promise<void> {
   const patience = new Patience(ORPHAN_STOPS_WITHIN_MS);
   while (isAlive(orphan.pid) && holderOf(cluster).kind === 'orphan') {
     if (patience.isOver()) {
-      throw new DatabaseUnavailableError(`The PostgreSQL (process ${orphan.pid}) that an earlier run left on ${cluster} does not stop. End it, and start again.`);
+      throw new DatabaseUnavailableError(
+        `The PostgreSQL (process ${orphan.pid}) that an earlier run left on ${cluster} does not stop. End it, and start again.`,
+      );
     }
     await delay(POLL_MS);
   }

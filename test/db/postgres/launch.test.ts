@@ -106,7 +106,8 @@ describe('several processes', () => {
   test('a process that was killed while the server starts leaves nothing running', { skip: !isLinux }, async () => {
     const client = startClient(dataDir);
     client.said.catch(() => {});
-    const keepers = () => spawnSync('ps', ['-ww', '-eo', 'args='], { encoding: 'utf8' }).stdout.split('\n').filter((line) => line.includes(`keeper.ts ${dataDir}`));
+    const processes = () => spawnSync('ps', ['-ww', '-eo', 'args='], { encoding: 'utf8' }).stdout.split('\n');
+    const keepers = () => processes().filter((line) => line.includes(`keeper.ts ${dataDir}`));
     await until(() => keepers().length === 1);
     await client.kill();
     await until(() => keepers().length === 0);
