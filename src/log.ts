@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 
@@ -18,7 +19,17 @@ export function createLog(format: LogFormat, level = 'info'): Logger {
     serializers: { err: pino.stdSerializers.err },
   };
   if (format === 'json') return pino({ ...options, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
-  return pino(options, pretty({ destination: 2, sync: true, colorize: process.stderr.isTTY === true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname', singleLine: true }));
+  return pino(options, pretty({ destination: overProgressBar(), sync: true, colorize: process.stderr.isTTY === true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname', singleLine: true }));
+}
+
+// On a terminal a line first wipes the progress bar away, which is drawn again below it.
+function overProgressBar(): number | Writable {
+  if (process.stderr.isTTY !== true) return 2;
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      process.stderr.write(`\r\x1b[2K${chunk.toString()}`, () => done());
+    },
+  });
 }
 
 /** A connection string with its password hidden, for logs and messages. */

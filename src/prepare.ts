@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Config } from './config.ts';
 import { openDatabase, type Database } from './db/database.ts';
 import { applyEntries, describeLoad, loadFixtures } from './db/load-fixtures.ts';
-import { launchPostgres } from './db/postgres/launch.ts';
+import { launchPostgres, type EmbeddedPostgres } from './db/postgres/launch.ts';
 import { syncGraph } from './db/sync-graph.ts';
 import type { EngineTask } from './engine/engine.ts';
 import { GraphError } from './errors.ts';
@@ -54,8 +54,18 @@ export async function openHome(config: Config, log: Logger, poolSize = 8): Promi
   const pipeline = await loadPipeline(config.runnersFile);
   const folders = { data: config.dataFolder, products: path.join(config.dataFolder, 'products') };
   await mkdir(folders.products, { recursive: true });
-  const server = config.databaseUrl === undefined ? await launchPostgres({ dataDir: config.dataFolder, log: (line) => log.debug(line) }) : undefined;
-  server?.onLost((error) => log.error({ err: error }, 'the embedded database is gone'));
+  let server: EmbeddedPostgres | undefined;
+  let closed = false;
+  const launch = async (): Promise<void> => {
+    server = await launchPostgres({ dataDir: config.dataFolder, log: (line) => log.debug(line) });
+    // It comes back at the same place, so open connections are made anew by themselves.
+    server.onLost((error) => {
+      if (closed) return;
+      log.error(`${error.message} Starting it again.`);
+      launch().catch((again: unknown) => log.error({ err: again }, 'the embedded database cannot be started again'));
+    });
+  };
+  if (config.databaseUrl === undefined) await launch();
   try {
     const address = server === undefined ? { url: config.databaseUrl! } : { host: server.host, port: server.port, user: server.user, database: server.database };
     const database = await openDatabase(address, pipeline, poolSize);
@@ -63,6 +73,7 @@ export async function openHome(config: Config, log: Logger, poolSize = 8): Promi
       config, log, pipeline, database, folders,
       databasePlace: server === undefined ? withoutPassword(config.databaseUrl!) : `embedded PostgreSQL in ${path.join(config.dataFolder, 'postgres')}`,
       async close() {
+        closed = true;
         await database.close();
         await server?.release();
       },
@@ -97,7 +108,10 @@ export async function prepare(home: Home): Promise<Prepared> {
   const runners = pipeline.periodicRunners.filter(isSubjectRunner);
   const machine = createStatusMachine(fixtures.statuses, runners.map((runner) => runner.prerequisites[runner.taskName] ?? INITIAL));
   const { changedTasks } = await syncGraph(database.em(), machine, pipeline.periodicRunners);
-  for (const { task, recounted } of changedTasks) log.info({ task, recounted }, 'prerequisites changed');
+  if (changedTasks.length > 0) {
+    const entries = changedTasks.reduce((sum, { recounted }) => sum + recounted, 0);
+    log.info(`prerequisites changed of ${changedTasks.map(({ task }) => `"${task}"`).join(', ')}; ${entries} entries now wait for others`);
+  }
   await applyEntries(database.em(), fixtures.entries);
 
   const statuses = await database.em().execute<{ id: number; message: string }[]>(`select id, message from status`);

@@ -9,7 +9,7 @@ const EVERY_MS = 500;
 export function showProgress(database: Database, log: Config['log']): { stop(): Promise<void> } {
   if (process.stderr.isTTY !== true || log !== 'plain') return { stop: async () => {} };
   const bar = new SingleBar(
-    { format: '{bar} {value}/{total} entries done, {processing} running, {blocked} transients blocked', stream: process.stderr, hideCursor: true, barsize: 30 },
+    { format: '{bar} {value}/{total} entries done, {processing} running, {blocked} transients blocked', stream: process.stderr, hideCursor: true, barsize: 30, forceRedraw: true },
     Presets.rect,
   );
   let began = false;

@@ -43,7 +43,9 @@ async function start(config: Config, options: Options): Promise<void> {
   try {
     log.info(`database: ${home.databasePlace}`);
     const prepared = await prepare(home);
-    for (const line of (await syncSchedules(database.em(), prepared.runners, systemClock)).sentences) log.info(line);
+    const schedules = await syncSchedules(database.em(), prepared.runners, systemClock);
+    if (schedules.added.length > 0) log.info(`${plural(schedules.added.length, 'schedule')} added`);
+    for (const sentence of schedules.sentences) log[schedules.added.some((runner) => sentence.startsWith(`The schedule of "${runner}" is new`)) ? 'debug' : 'info'](sentence);
     const daemon = await Daemon.create({ ...prepared, database, config, folders, clock: systemClock, log, version: VERSION });
     const signals = onSignals({ first: () => log.info(`stopping; what runs has ${config.graceSeconds} s to finish`), second: () => daemon.hurry() });
     const progress = showProgress(database, config.log);

@@ -50,7 +50,10 @@ export class Daemon {
   readonly actor: string;
   readonly #options: DaemonOptions;
   readonly #engine: Engine;
+  /** Fires when what runs has had its time after {@link stop}. */
   readonly #stopping = new AbortController();
+  #stopped = false;
+  #beginning: Promise<void> | undefined;
   readonly #systemRuns = new Set<Promise<unknown>>();
   /** The tasks whose runners do not wait for their schedule. */
   readonly #atOnce: readonly EngineTask[];
@@ -95,13 +98,19 @@ export class Daemon {
     return this.#engine.ended;
   }
 
-  /** Takes back what dead daemons left, runs what belongs to the start, then begins to claim. */
-  async begin(): Promise<void> {
+  /** Takes back what dead daemons left, runs what belongs to the start, then begins to claim. Ends early when the daemon is told to stop. */
+  begin(): Promise<void> {
+    return (this.#beginning ??= this.#begin());
+  }
+
+  async #begin(): Promise<void> {
     const { database, runners, clock, log } = this.#options;
     await this.prepareSystem();
+    if (this.#stopped) return;
     await this.#listen();
     this.#scheduler = createScheduler({ database, runners, daemonId: this.id, clock, log, onTick: (runner, tick) => this.#tick(runner, tick) });
     await this.#scheduler.start();
+    if (this.#stopped) return;
     this.#caring = this.#every(CARE_SECONDS, () => this.#care());
     void this.#checkDrift();
     this.#wakeReady();
@@ -113,7 +122,7 @@ export class Daemon {
     await this.#care();
     this.#beating = this.#every(this.#options.config.leaseSeconds / 3, () => this.#beat());
     for (const runner of this.#options.runners) {
-      if (runner instanceof SystemTaskRunner && runner.runsAtStart && !this.#stopping.signal.aborted) await this.#system(runner, 'start');
+      if (runner instanceof SystemTaskRunner && runner.runsAtStart && !this.#stopped) await this.#system(runner, 'start');
     }
   }
 
@@ -146,28 +155,32 @@ export class Daemon {
     }
     const silentSeconds = (this.#options.clock.monotonicMs() - this.#lastCare) / 1000;
     if (silentSeconds > CARE_SECONDS * 6) reasons.push(`nothing was rescued or woken for ${Math.round(silentSeconds)} s`);
-    if (this.#stopping.signal.aborted) reasons.push('the daemon is stopping');
+    if (this.#stopped) reasons.push('the daemon is stopping');
     return reasons;
   }
 
   /** Claims no more, lets what runs finish within the grace time, hands the rest back, and says goodbye. */
   async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+    if (this.#stopped) return;
+    this.#stopped = true;
+    const { graceSeconds } = this.#options.config;
+    clearInterval(this.#caring);
+    const graceOver = setTimeout(() => this.hurry(), graceSeconds * 1000);
+    const engine = this.#engine.stop(graceSeconds);
+    await this.#beginning?.catch(() => {});
     clearInterval(this.#caring);
     await this.#scheduler?.stop();
-    const engine = this.#engine.stop(this.#options.config.graceSeconds);
-    this.#stopping.abort();
-    await engine;
-    await Promise.allSettled(this.#systemRuns);
-    await this.#scheduler?.settled();
+    await Promise.allSettled([engine, ...this.#systemRuns, this.#scheduler?.settled()]);
+    clearTimeout(graceOver);
     // Leases were renewed until here: what ran out its grace time was ours to the end.
     clearInterval(this.#beating);
     await this.#listener?.end().catch(() => {});
     await this.#options.database.em().execute(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = ?`, [this.id]).catch(() => {});
   }
 
-  /** Hands everything back now, without a grace time. */
+  /** Tells everything that runs to stop now, and hands it back. */
   hurry(): void {
+    this.#stopping.abort();
     this.#engine.handBack();
   }
 
@@ -210,7 +223,7 @@ export class Daemon {
       this.#worked = false;
       if (worked) {
         for (const runner of this.#options.runners) {
-          if (runner instanceof SystemTaskRunner && runner.runsWhenIdle && !this.#stopping.signal.aborted) await this.#system(runner, 'idle');
+          if (runner instanceof SystemTaskRunner && runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle');
         }
         if (!(await this.#isIdle())) return;
       }
@@ -271,7 +284,7 @@ export class Daemon {
        select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from due) d`,
     );
     this.#lastCare = this.#options.clock.monotonicMs();
-    if (this.#scheduler !== undefined && this.#listener === undefined && !this.#stopping.signal.aborted) {
+    if (this.#scheduler !== undefined && this.#listener === undefined && !this.#stopped) {
       await this.#listen();
       await this.#scheduler.reload();
       this.#wakeReady();
