@@ -1,12 +1,9 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { LeaseLostError, OutcomeError, StoppingError, TimeLimitError } from '../errors.ts';
 import type { RunContext } from '../runner/context.ts';
 import type { Outcome } from '../runner/outcome.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
 import { TIME_LIMIT_EXCEEDED } from '../status/status.ts';
-import { describeError, storable } from '../db/storable.ts';
-import type { AttemptLog } from './attempt-log.ts';
-import type { LazyEntityManager } from './lazy-em.ts';
+import { storable } from '../db/storable.ts';
 
 /** What an attempt came to, before it is written. */
 export interface RunEnd {
