@@ -59,11 +59,16 @@ export async function openHome(config: Config, log: Logger, poolSize = 8): Promi
   const launch = async (): Promise<void> => {
     server = await launchPostgres({ dataDir: config.dataFolder, log: (line) => log.debug(line) });
     // It comes back at the same place, so open connections are made anew by themselves.
-    server.onLost((error) => {
-      if (closed) return;
-      log.error(`${error.message} Starting it again.`);
-      launch().catch((again: unknown) => log.error({ err: again }, 'the embedded database cannot be started again'));
-    });
+    server.onLost((error) => void relaunch(error));
+  };
+  const relaunch = async (lost: Error): Promise<void> => {
+    if (closed) return;
+    log.error(`${lost.message} Starting it again.`);
+    try {
+      await launch();
+    } catch (error) {
+      log.error({ err: error }, 'the embedded database cannot be started again');
+    }
   };
   if (config.databaseUrl === undefined) await launch();
   try {
