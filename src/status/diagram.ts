@@ -3,8 +3,8 @@ import type { StatusMachine } from './machine.ts';
 import { BUILT_IN, type StatusType } from './status.ts';
 
 /**
- * The status machine as a Mermaid state diagram, drawn from the xstate machine itself. Statuses that the same moves lead to
- * and from share a box.
+ * The status machine as a Mermaid state diagram, drawn from the xstate machine itself. Statuses of one type that the same
+ * moves lead to and from share a box; the built-in ones stand alone. Every arrow carries its causes.
  */
 export function statusMermaid({ machine }: StatusMachine): string {
   const nodes = toDirectedGraph(machine).children.map(({ stateNode, edges }) => ({
@@ -32,8 +32,9 @@ export function statusMermaid({ machine }: StatusMachine): string {
   }
   return [
     'stateDiagram-v2',
-    '  direction LR',
-    ...[...boxes.values()].map(({ id, messages }) => `  state "${messages.map(escape).join('<br>')}" as ${id}`),
+    // From top to bottom: side by side, the arrows back to the beginning run through each other's words.
+    '  direction TB',
+    ...[...boxes.values()].map(({ id, messages }) => `  state "${messages.map(escaped).join('<br>')}" as ${id}`),
     `  [*] --> ${idOf(BUILT_IN[0]!.message)}`,
     ...[...causes].map(([arrow, words]) => `  ${arrow} : ${[...words].join(', ')}`),
     ...[...boxes.values()].map(({ id, type }) => `  class ${id} ${type}`),
@@ -45,4 +46,5 @@ export function statusMermaid({ machine }: StatusMachine): string {
   ].join('\n');
 }
 
-const escape = (message: string): string => message.replaceAll('"', '#quot;').replaceAll('<', '#lt;');
+/** Mermaid ends a quoted label at a quotation mark, and reads HTML, Markdown and `#name;` in it: all of these as numeric entities. */
+const escaped = (message: string): string => message.replace(/[^\p{L}\p{N} ,:()/.-]|[.-](?![\p{L}\p{N}])/gu, (mark) => `#${mark.codePointAt(0)};`);

@@ -47,7 +47,7 @@ export interface StatusMachine {
   readonly statuses: readonly Status[];
   /** Every (from, cause, to) there is, in the order of the statuses. */
   readonly moves: readonly Move[];
-  /** The xstate machine itself, for diagrams and path tests. */
+  /** The xstate machine itself, for diagrams and path tests. The `meta` of its states is the status. */
   readonly machine: AnyStateMachine;
   /**
    * The entry after the event.
@@ -68,7 +68,10 @@ type Context = Pick<EntryState, 'attempt' | 'unmet'>;
 export function createStatusMachine(statuses: readonly Status[], claimFrom: readonly string[] = [INITIAL]): StatusMachine {
   const starts = [...new Set([INITIAL, ...claimFrom])];
   const moves = statuses.flatMap((from) => movesFrom(from, statuses, starts));
-  const machine = build(statuses, moves);
+  // A status may be called anything, but xstate reads dots, hashes and backslashes in a state's key; so the keys are numbers.
+  const keys = new Map(statuses.map(({ message }, place) => [message, `s${place}`]));
+  const messages = new Map([...keys].map(([message, key]) => [key, message]));
+  const machine = build(statuses, moves, (message) => keys.get(message)!);
   return {
     statuses,
     moves,
@@ -76,12 +79,13 @@ export function createStatusMachine(statuses: readonly Status[], claimFrom: read
     next(entry, event) {
       const { status, ...context } = entry;
       const to = 'status' in event ? event.status : undefined;
-      if (!statuses.some(({ message }) => message === status)) throw new IllegalMoveError(status, event.type, to);
-      const snapshot = machine.resolveState({ value: key(status), context });
+      const value = keys.get(status);
+      if (value === undefined) throw new IllegalMoveError(status, event.type, to);
+      const snapshot = machine.resolveState({ value, context });
       // xstate keeps silent about an event that it does not know, so it is asked first.
       if (!snapshot.can(event)) throw new IllegalMoveError(status, event.type, to);
       const [after] = transition(machine, snapshot, event);
-      return { status: messageOf(after.value as string), ...(after.context as Context) };
+      return { status: messages.get(after.value as string)!, ...(after.context as Context) };
     },
   };
 }
@@ -93,7 +97,8 @@ function movesFrom(from: Status, statuses: readonly Status[], starts: readonly s
   if (from.message === PROCESSING) {
     for (const { message, type } of statuses) {
       if (message !== PROCESSING) moves.push(move('finish', message));
-      if (message !== PROCESSING && message !== INITIAL) moves.push(move('fail', message), move('give up', message));
+      // What failed must not look untouched or done; `checkGraph` refuses runners that would have it so.
+      if (message !== PROCESSING && message !== INITIAL && type !== 'success') moves.push(move('fail', message), move('give up', message));
       if (type === 'error' && message === TIME_LIMIT_EXCEEDED) moves.push(move('time out', message));
       if (starts.includes(message)) moves.push(move('release', message), move('rescue', message));
     }
@@ -107,7 +112,7 @@ function movesFrom(from: Status, statuses: readonly Status[], starts: readonly s
   return moves;
 }
 
-function build(statuses: readonly Status[], moves: readonly Move[]): AnyStateMachine {
+function build(statuses: readonly Status[], moves: readonly Move[], key: (message: string) => string): AnyStateMachine {
   const base = setup({
     types: { context: {} as Context, events: {} as StatusEvent, input: {} as Partial<Context> },
     guards: {
@@ -120,7 +125,7 @@ function build(statuses: readonly Status[], moves: readonly Move[]): AnyStateMac
   const states = Object.fromEntries(
     statuses.map(({ message, type }) => [
       key(message),
-      { meta: { message, type }, on: transitionsOf(moves.filter((move) => move.from === message)) },
+      { meta: { message, type }, on: transitionsOf(moves.filter((move) => move.from === message), key) },
     ]),
   );
   return base.createMachine({
@@ -131,20 +136,16 @@ function build(statuses: readonly Status[], moves: readonly Move[]): AnyStateMac
   } as unknown as Parameters<typeof base.createMachine>[0]);
 }
 
-function transitionsOf(moves: readonly Move[]): Record<string, object[]> {
+function transitionsOf(moves: readonly Move[], key: (message: string) => string): Record<string, object[]> {
   const on: Record<string, object[]> = {};
   for (const { cause, to } of moves) {
-    const transition =
+    const leaving =
       cause === 'claim'
         ? { target: key(to), guard: 'prerequisitesMet', actions: 'countAttempt' }
         : cause === 'reset' || cause === 'retry'
           ? { target: key(to) }
           : { target: key(to), guard: { type: 'leads', params: { status: to } } };
-    (on[cause] ??= []).push(transition);
+    (on[cause] ??= []).push(leaving);
   }
   return on;
 }
-
-// xstate reads a dot in a state's key as a path; a one-dot leader looks the same to people and is none.
-const key = (message: string): string => message.replaceAll('.', '․');
-const messageOf = (stateKey: string): string => stateKey.replaceAll('․', '.');
