@@ -1,3 +1,9 @@
+// Whoever reads us may have had enough (`afterglow export | head`): then there is nothing more to do.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 /** What a command was asked for goes to standard output; everything else (log lines, progress) goes to standard error. */
 export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
