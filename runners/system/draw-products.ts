@@ -4,7 +4,8 @@ import { SystemTaskRunner, type RunContext } from '../../src/index.ts';
 import { hubbleDiagram, type HubblePoint } from '../plots/hubble-diagram.ts';
 import { skyMap, type SkyMark } from '../plots/sky-map.ts';
 
-const SOURCE = 'Light curves: Jones et al. 2018, ApJ 867, 108';
+// Only the fixtures of the example bring light-curve fits.
+const SOURCE = 'Jones et al. 2018, ApJ 867, 108';
 
 /** Draws the Hubble diagram and the sky map into the products folder, where the pages show them. */
 export class DrawProducts extends SystemTaskRunner {
@@ -25,7 +26,7 @@ export class DrawProducts extends SystemTaskRunner {
     );
     const drawn = [
       await replace(path.join(productsFolder, 'hubble-diagram.svg'), hubbleDiagram(points, { source: SOURCE })),
-      await replace(path.join(productsFolder, 'sky-map.svg'), skyMap(marks, { source: SOURCE })),
+      await replace(path.join(productsFolder, 'sky-map.svg'), skyMap(marks)),
     ];
     return { drawn: drawn.filter(Boolean).length };
   }
