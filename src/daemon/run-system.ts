@@ -40,7 +40,7 @@ export async function runSystem(runner: SystemTaskRunner, deps: SystemRunDeps): 
   deps.stop.addEventListener('abort', stopping, { once: true });
   const limit = runner.timeLimitSeconds ?? deps.timeLimitSeconds ?? Infinity;
   const timer = limit * 1000 < 2 ** 31 ? setTimeout(() => abort.abort(new TimeLimitError(limit)), limit * 1000) : undefined;
-  const log = new AttemptLog(deps.log.child({ task: runner.taskName }));
+  const log = new AttemptLog(deps.log.child({ task: runner.taskName }), deps.clock);
   const database = lazyEntityManager(deps.fork);
   const cpu = deps.cpu.start();
   try {

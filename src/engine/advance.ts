@@ -23,11 +23,13 @@ export interface Ending {
  * Writes how attempts of one task ended: the register's next status and the attempt's row, in one statement. The trigger
  * then lowers the dependents' counters and wakes them.
  *
- * @returns the subjects whose attempt still held its lease; of the others nothing was written
+ * @returns the endings whose attempt still held its lease; of the others nothing was written
  */
-export async function advance(em: EntityManager, taskId: number, actor: string, endings: readonly Ending[]): Promise<Set<string>> {
-  const rows = await em.execute<{ subject_id: string }[]>(ADVANCE, [JSON.stringify(endings.map(toRow)), actor, taskId, taskId]);
-  return new Set(rows.map((row) => row.subject_id));
+export async function advance(em: EntityManager, taskId: number, actor: string, endings: readonly Ending[]): Promise<Set<Ending>> {
+  const rows = await em.execute<{ subject_id: string; attempt: number }[]>(ADVANCE, [JSON.stringify(endings.map(toRow)), actor, taskId, taskId]);
+  // Two attempts of one entry may end at once, one of them late.
+  const moved = new Set(rows.map((row) => `${row.subject_id}/${row.attempt}`));
+  return new Set(endings.filter(({ subjectId, attempt }) => moved.has(`${subjectId}/${attempt}`)));
 }
 
 const ADVANCE = `
@@ -44,15 +46,15 @@ moved as (
          warning = e.warning, wall_seconds = e.wall_seconds, last_modified = clock_timestamp()
     from ending e
    where r.subject_id = e.subject_id and r.task_id = ? and r.attempt = e.attempt and r.status_id = 2
-  returning r.subject_id),
+  returning r.subject_id, r.attempt),
 ended as (
   update attempt a
      set ended_at = clock_timestamp(), outcome = e.outcome, status_id = e.status_id, wall_seconds = e.wall_seconds,
          cpu_seconds = e.cpu_seconds, result = e.result, warning = e.warning, cost = e.cost, error = e.error, log = e.log, progress = null
     from moved m
-    join ending e on e.subject_id = m.subject_id
+    join ending e on e.subject_id = m.subject_id and e.attempt = m.attempt
    where a.subject_id = e.subject_id and a.task_id = ? and a.attempt = e.attempt)
-select subject_id from moved`;
+select subject_id, attempt from moved`;
 
 function toRow(ending: Ending): object {
   return {

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Json } from '../runner/outcome.ts';
 import type { Transient } from '../runner/transient.ts';
+import { retryDeadlock } from './retry-deadlock.ts';
 
 /** An entry that this daemon has claimed: the attempt is ours until the lease ends. */
 export interface ClaimedEntry {
@@ -28,9 +29,9 @@ export async function claim(
   by: { daemonId: number; actor: string; leaseSeconds: number },
   limit: number,
 ): Promise<ClaimedEntry[]> {
-  const rows = await em.execute<ClaimRow[]>(claimSql(next(task.claimFromId)), [
-    task.id, task.name, limit, by.daemonId, by.leaseSeconds, by.actor, task.id, task.id, by.daemonId, task.version,
-  ]);
+  const rows = await retryDeadlock(() => em.execute<ClaimRow[]>(claimSql(next(task.claimFromId)), [
+    task.id, task.id, task.name, limit, by.daemonId, by.leaseSeconds, by.actor, task.id, task.id, by.daemonId, task.version,
+  ]));
   return rows.map((row) => toEntry(task, row));
 }
 
@@ -41,9 +42,9 @@ export async function claimOne(
   by: { daemonId: number; actor: string; leaseSeconds: number },
   subjectId: string,
 ): Promise<ClaimedEntry | undefined> {
-  const rows = await em.execute<ClaimRow[]>(claimSql(named(task.claimFromId)), [
+  const rows = await retryDeadlock(() => em.execute<ClaimRow[]>(claimSql(named(task.claimFromId)), [
     task.id, subjectId, by.daemonId, by.leaseSeconds, by.actor, task.id, task.id, by.daemonId, task.version,
-  ]);
+  ]));
   return rows[0] === undefined ? undefined : toEntry(task, rows[0]);
 }
 
@@ -62,6 +63,7 @@ const next = (claimFromId: number) => `
   select r.subject_id
     from task_register r
    where r.task_id = ? and r.status_id = ${Number(claimFromId)} and r.unmet = 0 and r.due_at is null
+     and exists (select from task t where t.id = ? and t.active)
      and not exists (select from schedule s where s.runner = ? and not s.enabled)
    order by r.public_timestamp, r.priority desc, r.subject_id
    limit ?

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
 import { isConnectionError } from '../db/connection-error.ts';
+import { describeError, storable } from '../db/storable.ts';
 import { LeaseLostError, StoppingError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { RunContext } from '../runner/context.ts';
@@ -16,8 +17,8 @@ import { Finisher } from './finisher.ts';
 import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
 import { Leases } from './leases.ts';
 import { Places } from './places.ts';
+import { isDeadlock } from './retry-deadlock.ts';
 import { runAttempt, type RunEnd } from './run.ts';
-import { describeError, storable } from '../db/storable.ts';
 
 /** A task with the runner that advances it, and its ids in the database. */
 export interface EngineTask {
@@ -42,6 +43,8 @@ export interface EngineOptions {
   actor: string;
   concurrency: number;
   leaseSeconds: number;
+  /** How long a runner that is over its time limit may take to settle, seconds; 5 unless given. */
+  settleSeconds?: number;
   folders: { data: string; products: string };
   clock: Clock;
   log: Logger;
@@ -65,6 +68,7 @@ export class Engine {
   readonly cpu = new CpuMeter();
   readonly #statuses: ReadonlySet<string>;
   #ended = 0;
+  #stopping = false;
   #onQuiet: () => void = () => {};
 
   constructor(options: EngineOptions) {
@@ -116,9 +120,11 @@ export class Engine {
    * @param graceSeconds 0 hands back at once
    */
   async stop(graceSeconds: number): Promise<void> {
+    this.#stopping = true;
     for (const loop of this.#loops.values()) loop.stop();
-    // What was claimed and has not begun goes back first.
+    // What was claimed and has not begun goes back at once, as does what a claim on its way still brings.
     for (const attempt of this.leases.all) if (!attempt.begun) attempt.abort(new StoppingError());
+    this.#places.hurry();
     await Promise.race([this.#drained(), new Promise((resolve) => setTimeout(resolve, graceSeconds * 1000).unref())]);
     this.handBack();
     await this.#drained();
@@ -147,6 +153,7 @@ export class Engine {
       abort: (reason: Error) => abort.abort(reason),
     };
     this.leases.add(held);
+    if (this.#stopping) abort.abort(new StoppingError());
     return new Promise((resolve) => {
       this.#places.run(async () => {
         held.begun = true;
@@ -159,12 +166,13 @@ export class Engine {
           this.#settle();
         });
       });
+      if (this.#stopping) this.#places.hurry();
     });
   }
 
   async #run(task: EngineTask, entry: ClaimedEntry, abort: AbortController, held: { progress: number | undefined }) {
     const options = this.#options;
-    const log = new AttemptLog(options.log.child({ task: task.name, subject: entry.subject.name, attempt: entry.attempt }));
+    const log = new AttemptLog(options.log.child({ task: task.name, subject: entry.subject.name, attempt: entry.attempt }), options.clock);
     const database = lazyEntityManager(options.fork);
     const context: RunContext = {
       get em() {
@@ -190,6 +198,7 @@ export class Engine {
           timeLimitSeconds: task.runner.timeLimitSeconds ?? task.timeLimitSeconds,
           statuses: this.#statuses,
           claimFrom: task.claimFrom,
+          settleSeconds: options.settleSeconds,
         });
     return { end, database, log, wallSeconds: (options.clock.monotonicMs() - started) / 1000, cpuSeconds: cpu() };
   }
@@ -213,18 +222,28 @@ export class Engine {
         const failure = await this.#commitTogether(task, entry, end, run);
         if (failure === undefined) return;
         if (failure instanceof LeaseLostError) return lost();
-        end = isConnectionError(failure)
-          ? { cause: 'release', status: task.claimFrom }
-          : { cause: 'fail', status: task.runner.failedStatusMessage, error: failure };
+        // Neither is the runner's fault, and another attempt may do better.
+        end = isConnectionError(failure) || isDeadlock(failure) ? { cause: 'release', status: task.claimFrom } : failedBy(task, failure);
       } else {
         await run.database.rollback();
       }
       // The stack is kept with the attempt; a thousand of them would hide everything else here.
-      if (end.error !== undefined) log.warn({ ...where, status: end.status }, `attempt failed: ${(end.error as Error)?.message ?? String(end.error)}`);
-      if (!(await finisher.finish(this.#ending(task, entry, end, run)))) lost();
+      if (end.error !== undefined) log.warn({ ...where, status: end.status }, `attempt failed: ${describeError(end.error).message}`);
+      if (!(await this.#finish(task, entry, finisher, end, run))) lost();
     } catch (error) {
       // The lease runs out, and the entry is rescued.
       log.error({ ...where, err: error }, 'the end of an attempt could not be written');
+    }
+  }
+
+  /** Where the database does not take what a runner gave, the attempt has failed of that: nothing must be left in processing. */
+  async #finish(task: EngineTask, entry: ClaimedEntry, finisher: Finisher, end: RunEnd, run: { log: AttemptLog; wallSeconds: number; cpuSeconds: number }): Promise<boolean> {
+    try {
+      return await finisher.finish(this.#ending(task, entry, end, run));
+    } catch (error) {
+      if (isConnectionError(error)) throw error;
+      this.#options.log.error({ task: task.name, subject: entry.subject.name, attempt: entry.attempt, err: error }, 'the end of an attempt was refused by the database; it has failed');
+      return finisher.finish({ ...this.#ending(task, entry, failedBy(task, error), run), log: undefined });
     }
   }
 
@@ -238,7 +257,7 @@ export class Engine {
     try {
       await run.database.commit(async (em) => {
         const held = await advance(em, task.id, this.#options.actor, [this.#ending(task, entry, end, run)]);
-        if (!held.has(entry.subjectId)) throw new LeaseLostError({ task: task.name, subject: entry.subject.name, attempt: entry.attempt });
+        if (held.size === 0) throw new LeaseLostError({ task: task.name, subject: entry.subject.name, attempt: entry.attempt });
       });
       return undefined;
     } catch (error) {
@@ -269,6 +288,8 @@ export class Engine {
     };
   }
 }
+
+const failedBy = (task: EngineTask, error: unknown): RunEnd => ({ cause: 'fail', status: task.runner.failedStatusMessage, error });
 
 const OUTCOMES = { finish: 'finished', fail: 'failed', 'time out': 'timed out', release: 'released' } as const;
 

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { isConnectionError } from '../db/connection-error.ts';
 import { advance, type Ending } from './advance.ts';
+import { retryDeadlock } from './retry-deadlock.ts';
 
 /** Endings that one statement writes at most. */
 const MOST_AT_ONCE = 500;
@@ -46,7 +47,7 @@ export class Finisher {
       const batch = this.#waiting.splice(0, MOST_AT_ONCE);
       try {
         const held = await retryDeadlock(() => advance(this.#fork(), this.#taskId, this.#actor, batch.map(({ ending }) => ending)));
-        for (const { ending, resolve } of batch) resolve(held.has(ending.subjectId));
+        for (const { ending, resolve } of batch) resolve(held.has(ending));
       } catch (error) {
         if (isConnectionError(error)) {
           // The database is away. What was computed is kept, and tried again until it is back.
@@ -63,21 +64,11 @@ export class Finisher {
   async #oneByOne(batch: readonly Waiting[]): Promise<void> {
     for (const { ending, resolve, reject } of batch) {
       try {
-        resolve((await advance(this.#fork(), this.#taskId, this.#actor, [ending])).has(ending.subjectId));
+        const held = await retryDeadlock(() => advance(this.#fork(), this.#taskId, this.#actor, [ending]));
+        resolve(held.has(ending));
       } catch (error) {
         reject(error);
       }
-    }
-  }
-}
-
-/** Does a statement again that PostgreSQL chose as the victim of a deadlock; at most three times. */
-export async function retryDeadlock<T>(act: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await act();
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== '40P01' || attempt === 3) throw error;
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { LeaseLostError } from '../errors.ts';
+import { retryDeadlock } from './retry-deadlock.ts';
 
 /** An attempt that runs here, or waits here for a free place. */
 export interface HeldAttempt {
@@ -32,7 +33,7 @@ export class Leases {
     this.#held.set(keyOf(attempt), attempt);
   }
 
-  delete(attempt: { subjectId: string; taskId: number }): void {
+  delete(attempt: Pick<HeldAttempt, 'subjectId' | 'taskId' | 'attempt'>): void {
     this.#held.delete(keyOf(attempt));
   }
 
@@ -43,20 +44,19 @@ export class Leases {
   async renew(em: EntityManager, leaseSeconds: number): Promise<void> {
     const held = this.all;
     if (held.length === 0) return;
-    const rows = await em.execute<{ subject_id: string; task_id: number; attempt: number }[]>(RENEW, [
-      JSON.stringify(held.map(({ subjectId, taskId, attempt, progress }) => ({ subject_id: subjectId, task_id: taskId, attempt, progress }))),
-      leaseSeconds,
-    ]);
-    const ours = new Set(rows.map((row) => `${row.subject_id}/${row.task_id}/${row.attempt}`));
+    const given = JSON.stringify(held.map(({ subjectId, taskId, attempt, progress }) => ({ subject_id: subjectId, task_id: taskId, attempt, progress })));
+    const rows = await retryDeadlock(() => em.execute<{ subject_id: string; task_id: number; attempt: number }[]>(RENEW, [given, leaseSeconds]));
+    const ours = new Set(rows.map((row) => keyOf({ subjectId: row.subject_id, taskId: row.task_id, attempt: row.attempt })));
     for (const attempt of held) {
-      const lost = !ours.has(`${attempt.subjectId}/${attempt.taskId}/${attempt.attempt}`);
+      const lost = !ours.has(keyOf(attempt));
       // It may have ended while the statement was on its way.
       if (lost && this.#held.get(keyOf(attempt)) === attempt) attempt.abort(new LeaseLostError(attempt));
     }
   }
 }
 
-const keyOf = ({ subjectId, taskId }: { subjectId: string; taskId: number }) => `${subjectId}/${taskId}`;
+// With the attempt: an entry that was taken from us may be ours again before the old attempt has noticed.
+const keyOf = ({ subjectId, taskId, attempt }: Pick<HeldAttempt, 'subjectId' | 'taskId' | 'attempt'>) => `${subjectId}/${taskId}/${attempt}`;
 
 const RENEW = `
 with held as materialized (

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { RefusedError, UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
-import { retryDeadlock } from './finisher.ts';
+import { retryDeadlock } from './retry-deadlock.ts';
 
 /** Which entries a person means; what is left out means all. */
 export interface EntryFilter {

@@ -2,8 +2,8 @@ import { LeaseLostError, OutcomeError, StoppingError, TimeLimitError } from '../
 import type { RunContext } from '../runner/context.ts';
 import type { Outcome } from '../runner/outcome.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
-import { TIME_LIMIT_EXCEEDED } from '../status/status.ts';
-import { storable } from '../db/storable.ts';
+import { PROCESSING, TIME_LIMIT_EXCEEDED } from '../status/status.ts';
+import { describeError, storable } from '../db/storable.ts';
 
 /** What an attempt came to, before it is written. */
 export interface RunEnd {
@@ -15,22 +15,21 @@ export interface RunEnd {
   error?: unknown;
 }
 
-/** After its time limit a runner has this long to settle before its place is given to others. */
+/** After its time limit a runner has this long to settle before its place is given to others, unless the options say otherwise. */
 const SETTLE_SECONDS = 5;
 
 /**
  * Runs one attempt to its end. It never throws: whatever the runner does becomes an end with a legal status, or undefined
  * where the lease was lost and nothing may be written.
  *
- * @param statuses every known status message
- * @param claimFrom the status that the entry goes back to when the daemon stops
+ * @param options `statuses`: every known status message; `claimFrom`: the status that the entry goes back to when the daemon stops
  */
 export async function runAttempt(
   runner: SubjectTaskRunner<unknown>,
   subject: unknown,
   context: RunContext,
   abort: AbortController,
-  options: { timeLimitSeconds: number | null; statuses: ReadonlySet<string>; claimFrom: string },
+  options: { timeLimitSeconds: number | null; statuses: ReadonlySet<string>; claimFrom: string; settleSeconds?: number },
 ): Promise<RunEnd | undefined> {
   const limit = options.timeLimitSeconds;
   const timers: NodeJS.Timeout[] = [];
@@ -41,7 +40,7 @@ export async function runAttempt(
   const abandoned = new Promise<never>((_resolve, reject) => {
     abort.signal.addEventListener('abort', () => {
       const { reason } = abort.signal as { reason: unknown };
-      const wait = reason instanceof TimeLimitError ? SETTLE_SECONDS * 1000 : 0;
+      const wait = reason instanceof TimeLimitError ? (options.settleSeconds ?? SETTLE_SECONDS) * 1000 : 0;
       // A lost lease or the end of the grace time is not argued with; what the runner still does is not written.
       timers.push(setTimeout(() => reject(reason as Error), wait));
     });
@@ -53,14 +52,18 @@ export async function runAttempt(
     return finished(runner, returned, options.statuses);
   } catch (error) {
     // A runner that passes the signal on throws an AbortError of its own; what counts is why it was told to stop.
-    const reason: unknown = abort.signal.aborted ? abort.signal.reason : error;
-    if (reason instanceof LeaseLostError) return undefined;
-    if (reason instanceof StoppingError) return { cause: 'release', status: options.claimFrom };
-    if (reason instanceof TimeLimitError) return { cause: 'time out', status: TIME_LIMIT_EXCEEDED, error: reason };
-    return { cause: 'fail', status: runner.failedStatusMessage, error: reason };
+    if (abort.signal.aborted) return stopped(abort.signal.reason, options.claimFrom);
+    return { cause: 'fail', status: runner.failedStatusMessage, error: error ?? new OutcomeError(`The runner of "${runner.taskName}" threw ${String(error)}.`) };
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
+}
+
+/** The end of an attempt that was told to stop, by the reason. */
+function stopped(reason: unknown, claimFrom: string): RunEnd | undefined {
+  if (reason instanceof LeaseLostError) return undefined;
+  if (reason instanceof StoppingError) return { cause: 'release', status: claimFrom };
+  return { cause: 'time out', status: TIME_LIMIT_EXCEEDED, error: reason };
 }
 
 // Its own function, so that a runner that throws before its first await rejects like any other.
@@ -74,7 +77,8 @@ function finished(runner: SubjectTaskRunner<unknown>, returned: unknown, statuse
   if (typeof status !== 'string') {
     throw new OutcomeError(`The runner of "${runner.taskName}" must return a status message or an object with a status; it returned ${show(returned)}.`);
   }
-  const known = runner.returns === undefined ? [...statuses] : [...runner.returns, runner.failedStatusMessage];
+  if (status === PROCESSING) throw new OutcomeError(`The runner of "${runner.taskName}" returned "${PROCESSING}", which only a running attempt has.`);
+  const known = (runner.returns === undefined ? [...statuses] : [...runner.returns, runner.failedStatusMessage]).filter((name) => name !== PROCESSING);
   if (!known.includes(status) || !statuses.has(status)) {
     throw new OutcomeError(`The runner of "${runner.taskName}" returned the unknown status ${show(status)}. Known: ${known.map((name) => `"${name}"`).join(', ')}.`);
   }
@@ -84,6 +88,14 @@ function finished(runner: SubjectTaskRunner<unknown>, returned: unknown, statuse
 }
 
 const show = (value: unknown): string => {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(JSON.stringify(value) ?? value);
+  const text = typeof value === 'string' ? JSON.stringify(value) : (json(value) ?? describeError(value).message);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 };
+
+function json(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
