@@ -17,7 +17,6 @@ import { Finisher } from './finisher.ts';
 import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
 import { Leases } from './leases.ts';
 import { Places } from './places.ts';
-import { isDeadlock } from './retry-deadlock.ts';
 import { runAttempt, type RunEnd } from './run.ts';
 
 /** A task with the runner that advances it, and its ids in the database. */
@@ -222,11 +221,12 @@ export class Engine {
         const failure = await this.#commitTogether(task, entry, end, run);
         if (failure === undefined) return;
         if (failure instanceof LeaseLostError) return lost();
-        // Neither is the runner's fault, and another attempt may do better.
-        end = isConnectionError(failure) || isDeadlock(failure) ? { cause: 'release', status: task.claimFrom } : failedBy(task, failure);
+        end = failedBy(task, failure);
       } else {
         await run.database.rollback();
       }
+      // The database went away or ended a deadlock: not the runner's fault, and another attempt may do better.
+      if (end.cause === 'fail' && run.database.interrupted) end = { cause: 'release', status: task.claimFrom };
       // The stack is kept with the attempt; a thousand of them would hide everything else here.
       if (end.error !== undefined) log.warn({ ...where, status: end.status }, `attempt failed: ${describeError(end.error).message}`);
       if (!(await this.#finish(task, entry, finisher, end, run))) lost();

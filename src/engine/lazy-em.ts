@@ -1,12 +1,16 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { isConnectionError } from '../db/connection-error.ts';
 import { RefusedError } from '../errors.ts';
+import { isDeadlock } from './retry-deadlock.ts';
 
 /** A runner's way to the database, made when it is first touched. */
 export interface LazyEntityManager {
   /** What the runner gets. */
   readonly em: EntityManager;
-  /** Whether the runner wrote, or may have. If not, the new status needs no transaction of its own. */
+  /** Whether the runner wrote, or may have, or changed entities that it had found. If not, the new status needs no transaction of its own. */
   readonly wrote: boolean;
+  /** Whether a statement failed because the database went away or ended a deadlock with it: no fault of the runner's. */
+  readonly interrupted: boolean;
   /** A `select`, in the attempt's transaction where one has begun, so that an attempt never needs two connections at once. */
   read<Row extends object>(sql: string, params: readonly unknown[]): Promise<Row[]>;
   /** Runs `finish` inside the attempt's transaction, after its unit of work is flushed, and commits; rolls back if anything throws. */
@@ -23,7 +27,10 @@ const WRITES = new Set([
 const MARKS = new Set(['persist', 'remove', 'create', 'assign', 'merge']);
 const REFUSED = new Set(['commit', 'rollback', 'begin']);
 // Doors to the connection that know nothing of the attempt's transaction.
-const DOORS = new Set(['getKysely', 'getConnection', 'getDriver', 'createQueryBuilder', 'qb', 'fork', 'getRepository', 'repo', 'getUnitOfWork']);
+const DOORS = new Set([
+  'getKysely', 'getConnection', 'getDriver', 'createQueryBuilder', 'qb', 'fork', 'clone', 'getContext', 'getRepository', 'repo', 'getUnitOfWork',
+  'getTransactionContext', 'setTransactionContext', 'resetTransactionContext', 'withSessionContext',
+]);
 
 /**
  * The EntityManager of one attempt: the first write opens a transaction, which is committed together with the new status
@@ -38,6 +45,8 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
   let begun: Promise<void> | undefined;
   let marked = false;
   let over = false;
+  let undone = false;
+  let interrupted = false;
 
   const open = (): EntityManager => {
     if (real === undefined) {
@@ -47,6 +56,17 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
     }
     return real;
   };
+  const begin = async (em: EntityManager): Promise<void> => {
+    try {
+      await em.begin();
+    } catch (error) {
+      watch(error);
+      throw error;
+    }
+  };
+  const watch = (error: unknown): void => {
+    if (isConnectionError(error) || isDeadlock(error)) interrupted = true;
+  };
   const guard = (em: EntityManager): EntityManager =>
     new Proxy(em, {
       get(target, property, proxy) {
@@ -54,6 +74,7 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
         if (typeof value !== 'function' || typeof property !== 'string') return value;
         const call = (args: unknown[]): unknown => {
           const returned: unknown = (value as (...args: unknown[]) => unknown).apply(target, args);
+          if (returned instanceof Promise) returned.catch(watch);
           return returned === target ? proxy : returned;
         };
         if (REFUSED.has(property)) {
@@ -66,7 +87,9 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
         if (!WRITES.has(property)) return (...args: unknown[]) => call(args);
         return async (...args: unknown[]) => {
           if (over) refuse('This attempt is over; nothing can be written any more.');
-          if (begun !== undefined || !(property === 'execute' && isPlainSelect(args[0]))) await (begun ??= target.begin());
+          if (begun !== undefined || !(property === 'execute' && isPlainSelect(args[0]))) await (begun ??= begin(target));
+          // The attempt may have been given up while its transaction was being opened.
+          if (undone) refuse('This attempt is over; nothing can be written any more.');
           return call(args);
         };
       },
@@ -77,7 +100,10 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
       return (guarded ??= guard(open()));
     },
     get wrote() {
-      return marked || begun !== undefined;
+      return marked || begun !== undefined || (real !== undefined && hasChanges(real));
+    },
+    get interrupted() {
+      return interrupted;
     },
     async read<Row extends object>(sql: string, params: readonly unknown[]): Promise<Row[]> {
       return (await open().execute(sql, [...params])) as Row[];
@@ -86,18 +112,20 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
       const em = open();
       over = true;
       try {
-        await (begun ??= em.begin());
+        await (begun ??= begin(em));
         await em.flush();
         const value = await finish(em);
         await em.commit();
         return value;
       } catch (error) {
+        watch(error);
         if (em.isInTransaction()) await em.rollback().catch(() => {});
         throw error;
       }
     },
     async rollback() {
       over = true;
+      undone = true;
       if (begun === undefined) return;
       await begun.catch(() => {});
       if (real!.isInTransaction()) await real!.rollback();
@@ -105,7 +133,16 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
   };
 }
 
-const isPlainSelect = (sql: unknown): boolean => typeof sql === 'string' && /^\s*select\b/i.test(sql) && !/\bfor\s+(no\s+key\s+)?(update|share|key)\b|\binto\b/i.test(sql);
+// One statement that begins with `select` and locks or makes nothing.
+const isPlainSelect = (sql: unknown): boolean =>
+  typeof sql === 'string' && /^\s*select\b/i.test(sql) && !/\bfor\s+(no\s+key\s+)?(update|share|key)\b|\binto\b|;\s*\S/i.test(sql);
+
+// Entities that were found and then changed are written when the unit of work is flushed, without a word to us.
+function hasChanges(em: EntityManager): boolean {
+  const work = em.getUnitOfWork();
+  work.computeChangeSets();
+  return work.getChangeSets().length > 0;
+}
 
 function refuse(message: string): never {
   throw new RefusedError(message);
