@@ -3,6 +3,7 @@ import { MikroORM, type EntityManager, type EntityName, type MigrationObject } f
 import pg from 'pg';
 import { DatabaseUnavailableError } from '../errors.ts';
 import { withoutPassword } from '../log.ts';
+import { takeBackBroken } from './broken-connections.ts';
 import { coreEntities } from './entities.ts';
 import { coreMigrations } from './migrations/index.ts';
 
@@ -46,7 +47,7 @@ export async function openDatabase(address: DatabaseAddress, parts: SchemaParts 
     extensions: [Migrator],
     // +1: the migration lock holds one while the migrator takes another.
     pool: { min: 0, max: poolSize + 1 },
-    driverOptions: { ...clientOptions(address), application_name: 'afterglow', keepAlive: true },
+    driverOptions: { ...clientOptions(address), application_name: 'afterglow', keepAlive: true, onPoolCreated: takeBackBroken },
     migrations: { migrationsList: [...coreMigrations, ...(parts.migrations ?? [])], snapshot: false, tableName: 'afterglow_migration' },
     discovery: { warnWhenNoEntities: false },
     logger: () => {},

@@ -63,6 +63,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #places: Places;
   readonly #loops = new Map<number, TaskLoop>();
+  readonly #finishers: Finisher[] = [];
   /** Shares this process's CPU time out among what runs. */
   readonly cpu = new CpuMeter();
   readonly #statuses: ReadonlySet<string>;
@@ -76,6 +77,7 @@ export class Engine {
     this.#statuses = new Set(options.statusIds.keys());
     for (const task of options.tasks) {
       const finisher = new Finisher(options.fork, task.id, options.actor);
+      this.#finishers.push(finisher);
       this.#loops.set(task.id, new TaskLoop(options, task, this.#places, (entry) => this.#attempt(task, entry, finisher)));
     }
   }
@@ -114,7 +116,8 @@ export class Engine {
   }
 
   /**
-   * Claims no more, lets what runs finish within the grace time, then tells it to stop and hands it back.
+   * Claims no more, lets what runs finish within the grace time, then tells it to stop and hands it back. A database that
+   * is away is waited for as long as the grace time lasts; after it, leases that could not be given back run out.
    *
    * @param graceSeconds 0 hands back at once
    */
@@ -126,6 +129,7 @@ export class Engine {
     this.#places.hurry();
     await Promise.race([this.#drained(), new Promise((resolve) => setTimeout(resolve, graceSeconds * 1000).unref())]);
     this.handBack();
+    for (const finisher of this.#finishers) finisher.hurry();
     await this.#drained();
   }
 

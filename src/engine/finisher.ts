@@ -24,6 +24,7 @@ export class Finisher {
   readonly #actor: string;
   #waiting: Waiting[] = [];
   #busy = false;
+  #patient = true;
 
   constructor(fork: () => EntityManager, taskId: number, actor: string) {
     this.#fork = fork;
@@ -40,6 +41,11 @@ export class Finisher {
     });
   }
 
+  /** From now on a database that is away is not waited for: what cannot be written is rejected, and rescued when its lease is over. */
+  hurry(): void {
+    this.#patient = false;
+  }
+
   async #flush(): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
@@ -49,11 +55,12 @@ export class Finisher {
         const held = await retryDeadlock(() => advance(this.#fork(), this.#taskId, this.#actor, batch.map(({ ending }) => ending)));
         for (const { ending, resolve } of batch) resolve(held.has(ending));
       } catch (error) {
-        if (isConnectionError(error)) {
+        if (isConnectionError(error) && this.#patient) {
           // The database is away. What was computed is kept, and tried again until it is back.
           this.#waiting.unshift(...batch);
           await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-        } else if (batch.length === 1) batch[0]!.reject(error);
+        } else if (isConnectionError(error)) for (const { reject } of batch) reject(error);
+        else if (batch.length === 1) batch[0]!.reject(error);
         // One bad row must not fail its neighbours: each is written alone.
         else await this.#oneByOne(batch);
       }

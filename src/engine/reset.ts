@@ -61,16 +61,17 @@ async function sendBack(em: EntityManager, filter: EntryFilter, cause: 'retry' |
   return rows.map(({ subject, task, status }) => ({ subject, task, status }));
 }
 
+// The table of statuses is not joined: where an entry moves while we wait for its lock, PostgreSQL checks it again with the
+// joined rows of before, so that the entry would be passed over.
 const CHOSEN = `
-select r.subject_id, r.task_id, r.attempt, s.name as subject, t.name as task, st.message as status
+select r.subject_id, r.task_id, r.attempt, s.name as subject, t.name as task, (select message from status where id = r.status_id) as status
   from task_register r
   join subject s on s.id = r.subject_id
   join task t on t.id = r.task_id
-  join status st on st.id = r.status_id
  where r.status_id <> 1
    and (?::text[] is null or s.name = any (?::text[]))
    and (?::text[] is null or t.name = any (?::text[]))
-   and (?::text[] is null or st.message = any (?::text[]))
+   and (?::text[] is null or r.status_id = any (array(select id from status where message = any (?::text[]))))
  order by r.subject_id, r.task_id`;
 
 const SEND_BACK = `

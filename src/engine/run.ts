@@ -32,6 +32,7 @@ export async function runAttempt(
   options: { timeLimitSeconds: number | null; statuses: ReadonlySet<string>; claimFrom: string; settleSeconds?: number },
 ): Promise<RunEnd | undefined> {
   const limit = options.timeLimitSeconds;
+  const startedMs = context.clock.monotonicMs();
   const timers: NodeJS.Timeout[] = [];
   if (limit !== null && Number.isFinite(limit)) {
     // setTimeout cannot count further than 2^31 ms; a limit of more than 24 days is none.
@@ -48,6 +49,8 @@ export async function runAttempt(
   abandoned.catch(() => {});
   try {
     const returned = await Promise.race([invoke(runner, subject, context), abandoned]);
+    // A runner that computes without a break comes back before the timer can fire.
+    if (limit !== null && context.clock.monotonicMs() - startedMs > limit * 1000) abort.abort(new TimeLimitError(limit));
     if (abort.signal.aborted) throw abort.signal.reason;
     return finished(runner, returned, options.statuses);
   } catch (error) {

@@ -1,0 +1,55 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { DatabaseAddress } from '../../src/db/database.ts';
+
+/** A way to a database that can be cut: every connection breaks at once, and no new one is taken until it is mended. */
+export interface Wire {
+  /** The same database, through the wire. */
+  address: DatabaseAddress;
+  cut(): Promise<void>;
+  mend(): Promise<void>;
+}
+
+/** Puts a wire before a database; it is taken away when the test is over. */
+export async function wireTo(address: DatabaseAddress): Promise<Wire> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'afterglow-wire-'));
+  const place = path.join(folder, '.s.PGSQL.5432');
+  const open = new Set<net.Socket>();
+  const server = net.createServer((near) => {
+    const far = net.connect(target(address));
+    for (const socket of [near, far]) {
+      open.add(socket);
+      socket.on('error', () => {}).on('close', () => open.delete(socket));
+    }
+    near.pipe(far).pipe(near);
+    near.on('close', () => far.destroy());
+    far.on('close', () => near.destroy());
+  });
+  const mend = () => new Promise<void>((resolve) => server.listen(place, resolve));
+  const cut = async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of open) socket.destroy();
+    await closed;
+  };
+  await mend();
+  onTestFinished(async () => {
+    if (server.listening) await cut();
+    await rm(folder, { recursive: true });
+  });
+  return { address: through(address, folder), cut, mend };
+}
+
+function target(address: DatabaseAddress): net.NetConnectOpts {
+  if (!('url' in address)) return { path: path.join(address.host, `.s.PGSQL.${address.port}`) };
+  const url = new URL(address.url);
+  return { host: url.hostname, port: Number(url.port || 5432) };
+}
+
+function through(address: DatabaseAddress, folder: string): DatabaseAddress {
+  if (!('url' in address)) return { ...address, host: folder, port: 5432 };
+  const url = new URL(address.url);
+  return { url: `postgresql://${url.username}:${url.password}@${url.pathname}?host=${encodeURIComponent(folder)}` };
+}
