@@ -1,0 +1,82 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { statusReport, type StatusReport, type TaskReport } from '../../db/report.ts';
+import type { StatusType } from '../../status/status.ts';
+
+/** A task without an object, with its schedule and its last tick. */
+export interface SystemRunner {
+  name: string;
+  description: string;
+  /** False while a person has it paused; null where it has no schedule. */
+  enabled: boolean | null;
+  nextAt: Date | null;
+  last: { startedAt: Date; outcome: string; wallSeconds: number | null; message: string | null } | null;
+}
+
+/** What the first page shows. */
+export interface Overview {
+  report: StatusReport;
+  /** The report's tasks, prerequisites first. */
+  tasks: readonly (TaskReport & { description: string; paused: boolean })[];
+  systemRunners: readonly SystemRunner[];
+  /** Status message → type. */
+  types: ReadonlyMap<string, StatusType>;
+  /** Daemons that are alive, and what they do. */
+  daemons: { alive: number; running: number; places: number };
+}
+
+/** A daemon that has been silent for longer counts as gone, seconds. */
+const SILENT_SECONDS = 60;
+
+/** @param order names of tasks, prerequisites first; others follow in the order of the fixtures */
+export async function readOverview(em: EntityManager, order: readonly string[]): Promise<Overview> {
+  const report = await statusReport(em);
+  const types = await em.execute<{ message: string; type: StatusType }[]>(`select message, type from status`);
+  const runners = await em.execute<RunnerRow[]>(RUNNERS);
+  const [daemons] = await em.execute<{ alive: string; running: string; places: string }[]>(DAEMONS, [SILENT_SECONDS]);
+  const place = new Map(order.map((name, at) => [name, at]));
+  const byName = new Map(runners.map((row) => [row.name, row]));
+  return {
+    report,
+    tasks: report.tasks
+      .filter(({ kind }) => kind !== 'system')
+      .toSorted((a, b) => (place.get(a.name) ?? order.length) - (place.get(b.name) ?? order.length))
+      .map((task) => ({ ...task, description: byName.get(task.name)?.description ?? '', paused: byName.get(task.name)?.enabled === false })),
+    systemRunners: runners.filter(({ kind }) => kind === 'system').map(toSystemRunner),
+    types: new Map(types.map(({ message, type }) => [message, type])),
+    daemons: { alive: Number(daemons?.alive ?? 0), running: Number(daemons?.running ?? 0), places: Number(daemons?.places ?? 0) },
+  };
+}
+
+interface RunnerRow {
+  name: string;
+  kind: string;
+  description: string;
+  enabled: boolean | null;
+  next_at: string | Date | null;
+  started_at: string | Date | null;
+  outcome: string | null;
+  wall_seconds: number | null;
+  message: string | null;
+}
+
+const RUNNERS = `
+select t.name, t.kind, t.description, s.enabled, s.next_at, k.started_at, k.outcome, k.wall_seconds, k.error ->> 'message' as message
+  from task t
+  left join schedule s on s.runner = t.name
+  left join lateral (select started_at, outcome, wall_seconds, error from tick where t.kind = 'system' and runner = t.name order by id desc limit 1) k on true
+ order by t.id`;
+
+const DAEMONS = `
+select count(*) as alive, coalesce(sum(running), 0) as running, coalesce(sum(concurrency), 0) as places
+  from daemon
+ where stopped_at is null and heartbeat_at > now() - ? * interval '1 second'`;
+
+function toSystemRunner({ name, description, enabled, next_at, started_at, outcome, wall_seconds, message }: RunnerRow): SystemRunner {
+  return {
+    name,
+    description,
+    enabled,
+    nextAt: next_at === null || enabled === false ? null : new Date(next_at),
+    last: started_at === null ? null : { startedAt: new Date(started_at), outcome: outcome ?? 'running', wallSeconds: wall_seconds, message },
+  };
+}

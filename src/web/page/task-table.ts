@@ -1,0 +1,38 @@
+import { html } from 'hono/html';
+import type { Links } from '../links.ts';
+import { STATUS_TYPES, type StatusType } from '../../status/status.ts';
+import { bar } from './bar.ts';
+import type { Overview } from './overview.ts';
+import { count, icon, type Html } from './words.ts';
+
+/** Success first, then what is on its way, what did not work, and nothing yet. */
+const ORDER: readonly StatusType[] = ['success', 'warning', 'error', 'blank'];
+
+/** The tasks in the order of the graph, with their counts by status. */
+export function taskTable({ tasks, types }: Overview, links: Links): Html {
+  return html`<table id="tasks" hx-swap-oob="true">
+  <thead><tr><th scope="col">Task</th><th scope="col" class="wide">Entries</th><th scope="col">By status</th><th scope="col" class="number">Ready</th><th scope="col" class="number">Waiting</th></tr></thead>
+  <tbody>
+  ${tasks.length === 0 ? html`<tr><td colspan="5" class="quiet">The fixtures name no tasks yet.</td></tr>` : ''}
+  ${tasks.map((task) => {
+    const statuses = Object.entries(task.counts)
+      .map(([message, n]) => ({ message, n, type: types.get(message) ?? 'blank' }))
+      .toSorted((a, b) => ORDER.indexOf(a.type) - ORDER.indexOf(b.type) || b.n - a.n);
+    const byType = ORDER.map((type) => ({ name: type, n: statuses.filter((status) => status.type === type).reduce((sum, { n }) => sum + n, 0) }));
+    return html`<tr>
+    <th scope="row"><a id="${`task-${encodeURIComponent(task.name)}`}" href="${links.queue(task.name)}" title="${task.description}">${task.name}</a>${task.active ? '' : html` <span class="tag">inactive</span>`}${task.paused ? html` <span class="tag">paused</span>` : ''}</th>
+    <td class="wide">${bar(byType, `${task.name} by type of status`)}</td>
+    <td><ul class="statuses">${statuses.map(({ message, n, type }) => html`<li class="${type}">${icon(type)} ${message} <b>${count(n)}</b></li>`)}</ul></td>
+    <td class="number">${task.ready === 0 ? html`<span class="quiet">0</span>` : count(task.ready)}</td>
+    <td class="number">${task.waiting === 0 ? html`<span class="quiet">0</span>` : count(task.waiting)}</td>
+  </tr>`;
+  })}
+  </tbody>
+</table>`;
+}
+
+/** What the drawings mean. */
+export function legend(): Html {
+  const words: Record<StatusType, string> = { success: 'succeeded', warning: 'on its way', error: 'did not work out', blank: 'nothing yet' };
+  return html`<ul class="statuses legend">${ORDER.filter((type) => STATUS_TYPES.includes(type)).map((type) => html`<li class="${type}">${icon(type)} ${words[type]}</li>`)}</ul>`;
+}
