@@ -5,5 +5,6 @@ export type { Pipeline } from './runner/pipeline.ts';
 export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';
 export { readTransientsCsv } from './fixtures/read-csv.ts';
+export { DaemonRow, ScheduleRow, StatusRow, SubjectRow, TaskRow, TransientRow } from './db/entities.ts';
 export { saveTransients } from './db/save-transients.ts';
 export { AfterglowError, describeProblem, FileProblemsError, ServiceError, TimeLimitError } from './errors.ts';

@@ -24,10 +24,10 @@ export interface Distance {
 }
 
 /** How strongly brightness goes with stretch. Source: Betoule et al. 2014, A&A 568, A22, table 10. */
-export const ALPHA = 0.141;
+const ALPHA = 0.141;
 
 /** How strongly brightness goes with colour. Source: Betoule et al. 2014, A&A 568, A22, table 10, rounded. */
-export const BETA = 3.1;
+const BETA = 3.1;
 
 /**
  * Absolute magnitude in B of a supernova with stretch and colour 0, for H0 = 70 km/s/Mpc and the zero point of mB that the light-curve

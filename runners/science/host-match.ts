@@ -21,10 +21,10 @@ export interface HostMatch<Galaxy> {
 export const SEARCH_RADIUS_ARCMIN = 30;
 
 /** A galaxy is taken up to this many light radii away. Source: Sako et al. 2018, PASP 130, 064002, who cut there too. */
-export const MAX_DLR = 4;
+const MAX_DLR = 4;
 
 /** The light radius of a galaxy whose axes are not known, arcsec. */
-export const DEFAULT_LIGHT_RADIUS_ARCSEC = 15;
+const DEFAULT_LIGHT_RADIUS_ARCSEC = 15;
 
 /**
  * The host of a transient: among the galaxies within 30 arcmin the one whose separation is smallest in units of its light radius, if

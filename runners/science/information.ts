@@ -24,7 +24,7 @@ export interface HostInformation {
 }
 
 /** The radius of the local aperture around a transient, kpc. Source: as Blast takes it (Jones et al. 2024, arXiv:2410.17322). */
-export const LOCAL_APERTURE_KPC = 2;
+const LOCAL_APERTURE_KPC = 2;
 
 /**
  * Separation, projected offset, direction and size of a host.

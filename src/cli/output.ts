@@ -1,7 +1,6 @@
-// Whoever reads us may have had enough (`afterglow export | head`): then there is nothing more to do.
+// Whoever reads us may have had enough (`afterglow export | head`): that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  if (error.code !== 'EPIPE') throw error;
 });
 
 /** What a command was asked for goes to standard output; everything else (log lines, progress) goes to standard error. */

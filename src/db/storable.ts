@@ -2,7 +2,7 @@ import type { Json } from '../runner/outcome.ts';
 import { OutcomeError } from '../errors.ts';
 
 /** The most bytes of JSON that one result may have. Bigger things belong into files, with their path as the result. */
-export const RESULT_BYTES = 1_000_000;
+const RESULT_BYTES = 1_000_000;
 
 /**
  * A value as jsonb can hold it: only what JSON knows, NUL characters and halves of surrogate pairs in texts replaced.
