@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { isConnectionError } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
+import { refreshStatistics } from '../db/statistics.ts';
 import { countDrift } from '../db/sync-graph.ts';
 import type { Logger } from '../log.ts';
 import { SystemTaskRunner, type TaskRunner } from '../runner/runner.ts';
@@ -38,8 +39,6 @@ export interface DaemonOptions {
 
 /** How often expired leases and due entries are looked for, seconds. */
 const CARE_SECONDS = 5;
-/** A daemon whose heartbeat is older than this is shown as gone. */
-export const HEARTBEAT_SECONDS = 30;
 
 /**
  * One process that works on the register: it says that it is there, runs the system runners that belong to the start,

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { retryDeadlock } from './retry-deadlock.ts';
 
 /** An entry whose attempt was given up because its daemon is gone. */
 export interface RescuedEntry {
@@ -24,9 +25,10 @@ export const MOST_AT_ONCE = 1000;
  * @param deadDaemons ids of daemons that are dead for certain
  */
 export async function rescue(em: EntityManager, actor: string, deadDaemons: readonly number[]): Promise<RescuedEntry[]> {
-  const rows = await em.execute<{ subject_id: string; task_id: number; subject: string; task: string; attempt: number; cause: 'rescue' | 'give up' }[]>(
-    RESCUE,
-    [`{${deadDaemons.join()}}`, MOST_RESCUES, MOST_RESCUES, actor, actor],
+  const rows = await retryDeadlock(() =>
+    em.execute<{ subject_id: string; task_id: number; subject: string; task: string; attempt: number; cause: 'rescue' | 'give up' }[]>(RESCUE, [
+      `{${deadDaemons.join()}}`, MOST_RESCUES, MOST_RESCUES, actor, actor,
+    ]),
   );
   return rows.map(({ subject_id, task_id, ...rest }) => ({ subjectId: subject_id, taskId: task_id, ...rest }));
 }

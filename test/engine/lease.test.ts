@@ -6,7 +6,8 @@ import { rescue } from '../../src/engine/rescue.ts';
 import { resetEntries } from '../../src/engine/reset.ts';
 import { createDatabase } from '../harness.ts';
 import { gate, hangs, obeys } from './scripted-runner.ts';
-import { createWorld, type World } from './world.ts';
+import { createWorld } from './create-world.ts';
+import type { World } from './world.ts';
 
 let database: Database;
 beforeAll(async () => {

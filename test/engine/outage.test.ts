@@ -4,7 +4,7 @@ import { rescue } from '../../src/engine/rescue.ts';
 import { createDatabase } from '../harness.ts';
 import { gate, hangs, writes } from './scripted-runner.ts';
 import { wireTo } from './wire.ts';
-import { createWorld } from './world.ts';
+import { createWorld } from './create-world.ts';
 
 let database: Database;
 beforeAll(async () => {

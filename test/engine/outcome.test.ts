@@ -3,7 +3,7 @@ import type { Database } from '../../src/db/database.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { createDatabase } from '../harness.ts';
 import { throws, type Script } from './scripted-runner.ts';
-import { createWorld } from './world.ts';
+import { createWorld } from './create-world.ts';
 
 let database: Database;
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import type { Database } from '../../src/db/database.ts';
 import { countDrift } from '../../src/db/sync-graph.ts';
 import { MOST_RESCUES, rescue } from '../../src/engine/rescue.ts';
 import { createDatabase } from '../harness.ts';
-import { createWorld } from './world.ts';
+import { createWorld } from './create-world.ts';
 
 let database: Database;
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { RefusedError, UnknownNameError } from '../../src/errors.ts';
 import { resetEntries, retryEntries, textArray } from '../../src/engine/reset.ts';
 import { createDatabase } from '../harness.ts';
 import { gate, obeys, writes } from './scripted-runner.ts';
-import { createWorld } from './world.ts';
+import { createWorld } from './create-world.ts';
 
 let database: Database;
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import type { Database } from '../../src/db/database.ts';
 import { claim } from '../../src/engine/claim.ts';
 import { createDatabase } from '../harness.ts';
 import { gate } from './scripted-runner.ts';
-import { createWorld } from './world.ts';
+import { createWorld } from './create-world.ts';
 
 let database: Database;
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { createDatabase } from '../harness.ts';
 import { gate, hangs, obeys, writes } from './scripted-runner.ts';
-import { createWorld } from './world.ts';
+import { createWorld } from './create-world.ts';
 
 let database: Database;
 beforeAll(async () => {

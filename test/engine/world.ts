@@ -1,13 +1,12 @@
-import { onTestFinished } from 'vitest';
 import { pino } from 'pino';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
 import { syncGraph } from '../../src/db/sync-graph.ts';
 import { Engine, type EngineOptions, type EngineTask } from '../../src/engine/engine.ts';
 import type { Logger } from '../../src/log.ts';
-import { createStatusMachine, type StatusMachine } from '../../src/status/machine.ts';
+import type { StatusMachine } from '../../src/status/machine.ts';
 import { BUILT_IN, INITIAL, PROCESSING, type Status } from '../../src/status/status.ts';
-import { ScriptedRunner, type Script } from './scripted-runner.ts';
+import type { Script, ScriptedRunner } from './scripted-runner.ts';
 
 /** A task of a test's world; what is left out is as plain as can be. */
 export interface GivenTask {
@@ -68,48 +67,10 @@ export const STATUSES: readonly Status[] = [
   { message: 'needs a look', type: 'warning' },
 ];
 
-/** A database with the given tasks and their runners, in place of whatever was in it. */
-export async function createWorld<Name extends string>(
-  database: Database,
-  given: { tasks: Readonly<Record<Name, GivenTask>>; statuses?: readonly Status[] },
-): Promise<World<Name>> {
-  const em = database.em();
-  await em.execute(CLEAR);
-  const statuses = [...STATUSES, ...(given.statuses ?? [])];
-  const tasks = Object.entries<GivenTask>(given.tasks);
-  await em.execute(`insert into status (message, type) select message, type from jsonb_to_recordset(?::jsonb) as s(message text, type text) on conflict do nothing`, [JSON.stringify(statuses)]);
-  await em.execute(
-    `insert into task (name, kind, time_limit_seconds, active) select name, kind, "limit", active from jsonb_to_recordset(?::jsonb) as t(name text, kind text, "limit" double precision, active boolean)`,
-    [JSON.stringify(tasks.map(([name, task]) => ({ kind: 'transient', active: true, limit: null, ...task, name })))],
-  );
-  const runners = new Map(tasks.map(([name, task]) => [name as Name, new ScriptedRunner(name, task)]));
-  const machine = createStatusMachine(statuses, tasks.map(([, { from }]) => from ?? INITIAL));
-  const world = new World<Name>(database, machine, runners);
-  await world.sync();
-  onTestFinished(() => world.end());
-  return world;
-}
-
-const CLEAR = `
-delete from subject;
-delete from attempt;
-delete from transition;
-delete from task_register;
-delete from task_requirement;
-delete from task;
-delete from status_move;
-delete from status where id >= 10;
-delete from schedule;
-delete from tick;
-delete from daemon;
-create table if not exists note (subject_id bigint not null, attempt integer not null, text text not null unique deferrable initially immediate);
-delete from note`;
-
 /** Tasks, statuses, runners and entries in a database, and engines that work on them. */
 export class World<Name extends string = string> {
   readonly database: Database;
   readonly machine: StatusMachine;
-  /** Ended with the test: {@link createWorld} says so. */
   readonly #engines: Engine[] = [];
   readonly #runners: ReadonlyMap<Name, ScriptedRunner>;
   statusIds: ReadonlyMap<string, number> = new Map();
@@ -268,6 +229,7 @@ export class World<Name extends string = string> {
     };
   }
 
+  /** Stops the engines. */
   async end(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.stop(0)));
   }

@@ -4,7 +4,8 @@ import { openDatabase, type Database } from '../../src/db/database.ts';
 import { resetEntries } from '../../src/engine/reset.ts';
 import { createDatabase } from '../harness.ts';
 import { gate, throws, writes, type Script } from './scripted-runner.ts';
-import { createWorld, type World } from './world.ts';
+import { createWorld } from './create-world.ts';
+import type { World } from './world.ts';
 
 let database: Database;
 beforeAll(async () => {
