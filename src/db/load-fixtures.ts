@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { EntryFixture, Fixtures } from '../fixtures/fixture.ts';
 import { removeAbsent } from './remove-absent.ts';
 import { LOCK_REGISTER, saveStatuses, saveTasks } from './save-tasks.ts';
-import { LOAD_LOCK, saveTransients, type Saved } from './save-transients.ts';
+import { FORGET_PLANS, LOAD_LOCK, saveTransients, type Saved } from './save-transients.ts';
 
 /** What a load did to one kind of rows, by name. */
 export interface ModelReport extends Saved {
@@ -67,21 +67,23 @@ export async function applyEntries(em: EntityManager, entries: readonly EntryFix
     if (first === undefined) return { added: [], changed: [], removed: [], unchanged: entries.length };
     // The rows and those that wait for them are locked in no order; a claim at the same time could deadlock.
     await tx.execute(LOCK_REGISTER);
+    await tx.execute(FORGET_PLANS);
     const moved = await tx.execute<{ name: string }[]>(moveUntouched, [given]);
     return { added: [], changed: moved.map(({ name }) => name), removed: [], unchanged: entries.length - moved.length };
   });
 }
 
+// Each entry is looked up by its key: `offset 0` keeps PostgreSQL from going through all untouched entries of a task for each.
 const untouched = `
 select r.subject_id, r.task_id, s.id as status_id, t.name as task, u.name as subject
   from jsonb_to_recordset(?::jsonb) as g(transient text, task text, status text)
   join subject u on u.kind = 'transient' and u.name = g.transient
   join task t on t.name = g.task
-  join status s on s.message = g.status
-  join task_register r on r.subject_id = u.id and r.task_id = t.id
+  join status s on s.message = g.status and s.id not in (1, 2)
+ cross join lateral (
+       select * from task_register where subject_id = u.id and task_id = t.id offset 0) r
  where r.status_id = 1
    and r.attempt = 0
-   and s.id not in (1, 2)
    and not exists (select from transition x where x.subject_id = r.subject_id and x.task_id = r.task_id)`;
 
 const moveUntouched = `
