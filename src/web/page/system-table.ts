@@ -23,8 +23,11 @@ export function systemTable({ systemRunners }: Overview, links: Links, now: Date
 function outcome({ last }: SystemRunner): Html | '' {
   if (last === null) return '';
   const type: StatusType = last.outcome === 'finished' ? 'success' : last.outcome === 'running' ? 'warning' : 'error';
-  return html`<ul class="statuses"><li class="${type}">${icon(type)} ${last.outcome}</li></ul>${last.message === null ? '' : html`<span class="error-message">${last.message}</span>`}`;
+  return html`<ul class="statuses"><li class="${type}">${icon(type)} ${last.outcome}</li></ul>${last.message === null ? '' : html`<span class="error-message">${shortened(last.message)}</span>`}`;
 }
+
+/** The board has the whole of it. */
+const shortened = (message: string): string => (message.length > 240 ? `${message.slice(0, 240).trimEnd()} …` : message);
 
 function next({ enabled, nextAt }: SystemRunner, now: Date): Html {
   if (enabled === false) return html`<span class="tag">paused</span>`;
