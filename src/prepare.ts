@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Config } from './config.ts';
 import { openDatabase, type Database } from './db/database.ts';
-import { applyEntries, describeLoad, loadFixtures } from './db/load-fixtures.ts';
+import { describeLoad, loadFixtures } from './db/load-fixtures.ts';
 import { launchPostgres, type EmbeddedPostgres } from './db/postgres/launch.ts';
-import { syncGraph } from './db/sync-graph.ts';
+import { syncGraph, type GraphSync } from './db/sync-graph.ts';
 import type { EngineTask } from './engine/engine.ts';
 import { GraphError } from './errors.ts';
 import type { Fixtures } from './fixtures/fixture.ts';
@@ -109,15 +110,18 @@ export async function prepare(home: Home): Promise<Prepared> {
   const warnings = findings.filter(({ severity }) => severity === 'warning');
   for (const { message } of warnings) log.warn(message);
 
-  for (const line of describeLoad(await loadFixtures(database.em(), fixtures))) log.info(line);
   const runners = pipeline.periodicRunners.filter(isSubjectRunner);
   const machine = createStatusMachine(fixtures.statuses, runners.map((runner) => runner.prerequisites[runner.taskName] ?? INITIAL));
-  const { changedTasks } = await syncGraph(database.em(), machine, pipeline.periodicRunners);
+  // One transaction: a status or task may go together with the last prerequisite that names it.
+  let changedTasks: GraphSync['changedTasks'] = [];
+  const sync = async (em: EntityManager): Promise<void> => {
+    ({ changedTasks } = await syncGraph(em, machine, pipeline.periodicRunners));
+  };
+  for (const line of describeLoad(await loadFixtures(database.em(), fixtures, { sync }), fixtures.skipped)) log.info(line);
   if (changedTasks.length > 0) {
     const entries = changedTasks.reduce((sum, { recounted }) => sum + recounted, 0);
     log.info(`prerequisites changed of ${changedTasks.map(({ task }) => `"${task}"`).join(', ')}; ${entries} entries now wait for others`);
   }
-  await applyEntries(database.em(), fixtures.entries);
 
   const statuses = await database.em().execute<{ id: number; message: string }[]>(`select id, message from status`);
   const rows = await database.em().execute<{ id: number; name: string; kind: string; claim_from_id: number; time_limit_seconds: number | null; active: boolean }[]>(

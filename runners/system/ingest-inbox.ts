@@ -38,7 +38,7 @@ export class IngestInbox extends SystemTaskRunner {
         counts.refused += 1;
         continue;
       }
-      await saveTransients(em, transients);
+      await saveTransients(em, transients, 'kept');
       await em.execute(`insert into ingested_file (sha256, name, transients) values (?, ?, ?)`, [sha256, name, transients.length]);
       log.info(`${name}: ${transients.length} transients`);
       counts.ingested += 1;

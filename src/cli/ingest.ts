@@ -10,7 +10,7 @@ export const ingestCommand = () =>
   command(
     'ingest',
     'take in transients from a CSV file',
-    'Takes in transients: columns name, ra, dec (ICRS; degrees, or hours:minutes:seconds and degrees:minutes:seconds), and if you like redshift, class and public_timestamp; empty or None where unknown. Known names are updated. If a line is bad, all bad lines are listed and nothing is taken.',
+    'Takes in transients: columns name, ra, dec (ICRS; degrees, or hours:minutes:seconds and degrees:minutes:seconds), and if you like redshift, class and public_timestamp; empty or None where unknown. Known transients keep what the file does not say. If a line is bad, all bad lines are listed and nothing is taken.',
   )
     .addArgument(new Argument('<file>', 'the CSV file, with a header line'))
     .option('--dry-run', 'only check the file')
@@ -19,7 +19,7 @@ export const ingestCommand = () =>
       const { transients, problems } = await readTransientsCsv(file);
       if (problems.length > 0) throw new FileProblemsError(problems);
       if (options.dryRun) return print(`${plural(transients.length, 'transient')} would be taken.`);
-      const saved = await withHome(options, ({ database }) => database.em().transactional((em) => saveTransients(em, transients)));
+      const saved = await withHome(options, ({ database }) => database.em().transactional((em) => saveTransients(em, transients, 'kept')));
       if (options.json) return printJson(saved);
       print(Object.entries(saved).map(([what, names]) => `${Array.isArray(names) ? names.length : String(names)} ${what}`).join(', '));
     });

@@ -231,9 +231,9 @@ begin
   update task_register r
      set public_timestamp = coalesce(n.public_timestamp, 'infinity'), priority = n.priority
     from new_rows n
-    join old_rows o on o.id = n.id
+    full join old_rows o on o.id = n.id
    where r.subject_id = n.id
-     and (n.public_timestamp is distinct from o.public_timestamp or n.priority <> o.priority);
+     and (n.public_timestamp, n.priority) is distinct from (o.public_timestamp, o.priority);
   return null;
 end $$;
 create trigger subject_changed after update on subject
@@ -252,6 +252,9 @@ create trigger subject_removed after delete on subject
 `;
 
 // The trigger's own update of the counters fires it once more, for no rows even; no status has moved then and it ends at once.
+// The two tables of rows are joined in full (every row has its partner, so nothing else comes of it): the plan of a session's
+// first call is kept, and a nested loop, right for one row, would take minutes for ten thousand. A full join cannot be one,
+// as long as the condition does not make it an inner join, hence "is distinct from".
 const registerMoved = `
 create function register_moved() returns trigger language plpgsql as $$
 declare
@@ -260,16 +263,17 @@ declare
   ready integer[];
   bad record;
 begin
-  if pg_trigger_depth() > 1 and not exists (
-    select from new_rows n join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id where n.status_id <> o.status_id)
+  if pg_trigger_depth() > 1 and (
+    select count(*) from new_rows n full join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id
+     where n.status_id is distinct from o.status_id) = 0
   then
     return null;
   end if;
   with moved as materialized (
     select n.subject_id, n.task_id, o.status_id as from_id, n.status_id as to_id, n.cause, n.actor, n.attempt, n.unmet, n.due_at
       from new_rows n
-      join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id
-     where n.status_id <> o.status_id),
+      full join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id
+     where n.status_id is distinct from o.status_id),
   logged as (
     insert into transition (subject_id, task_id, from_id, to_id, cause, actor, attempt)
     select m.subject_id, m.task_id, m.from_id, m.to_id, m.cause, m.actor, m.attempt
