@@ -47,7 +47,7 @@ describe.skipIf(chromium === undefined)(chromium === undefined ? 'pages in a bro
       log.info('looked at 12 galaxies');
       return { status: 'no host' };
     });
-    await addDaemon(database, { running: 2 });
+    await addDaemon(database);
     await addSystemTask(database, 'Draw products', [{ outcome: 'finished', result: { drawn: 2 } }]);
     await syncSchedules(database.em(), world.runners, systemClock);
     await world.engine().work();

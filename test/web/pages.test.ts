@@ -120,11 +120,11 @@ describe('the first page', () => {
 
   it('counts the daemons that are alive', async () => {
     await givenWork();
-    await addDaemon(database, { id: 1, running: 3 });
+    await addDaemon(database, { id: 1 });
     await addDaemon(database, { id: 2, silentSeconds: 3600 });
     const { get } = await givenWeb(database);
     const text = textOf(await (await get('/')).text());
-    expect(text).toContain('1 daemon, 3 of 8 places taken.');
+    expect(text).toContain('1 daemon, 8 attempts at once.');
     expect(text).not.toContain('No daemon is alive');
   });
 

@@ -20,8 +20,8 @@ export interface Overview {
   systemRunners: readonly SystemRunner[];
   /** Status message → type. */
   types: ReadonlyMap<string, StatusType>;
-  /** Daemons that are alive, and what they do. */
-  daemons: { alive: number; running: number; places: number };
+  /** Daemons that are alive, and how many attempts all of them can run at once. */
+  daemons: { alive: number; places: number };
 }
 
 /** A daemon that has been silent for longer counts as gone, seconds. */
@@ -32,7 +32,7 @@ export async function readOverview(em: EntityManager, order: readonly string[]):
   const report = await statusReport(em);
   const types = await em.execute<{ message: string; type: StatusType }[]>(`select message, type from status`);
   const runners = await em.execute<RunnerRow[]>(RUNNERS);
-  const [daemons] = await em.execute<{ alive: string; running: string; places: string }[]>(DAEMONS, [SILENT_SECONDS]);
+  const [daemons] = await em.execute<{ alive: string; places: string }[]>(DAEMONS, [SILENT_SECONDS]);
   const place = new Map(order.map((name, at) => [name, at]));
   const byName = new Map(runners.map((row) => [row.name, row]));
   return {
@@ -43,7 +43,7 @@ export async function readOverview(em: EntityManager, order: readonly string[]):
       .map((task) => ({ ...task, description: byName.get(task.name)?.description ?? '', paused: byName.get(task.name)?.enabled === false })),
     systemRunners: runners.filter(({ kind }) => kind === 'system').map(toSystemRunner),
     types: new Map(types.map(({ message, type }) => [message, type])),
-    daemons: { alive: Number(daemons?.alive ?? 0), running: Number(daemons?.running ?? 0), places: Number(daemons?.places ?? 0) },
+    daemons: { alive: Number(daemons?.alive ?? 0), places: Number(daemons?.places ?? 0) },
   };
 }
 
@@ -67,7 +67,7 @@ select t.name, t.kind, t.description, s.enabled, s.next_at, k.started_at, k.outc
  order by t.id`;
 
 const DAEMONS = `
-select count(*) as alive, coalesce(sum(running), 0) as running, coalesce(sum(concurrency), 0) as places
+select count(*) as alive, coalesce(sum(concurrency), 0) as places
   from daemon
  where stopped_at is null and heartbeat_at > now() - ? * interval '1 second'`;
 

@@ -77,8 +77,8 @@ ${parts.daemons}`;
 const poll = (links: Links, shown: string, seconds: number): Html =>
   html`<div id="live" hx-get="${links.live}?seen=${shown}" hx-trigger="every ${seconds}s" hx-swap="outerHTML"></div>`;
 
-function daemons({ daemons: { alive, running, places } }: Overview): Html {
-  const words = alive === 0 ? 'No daemon is alive.' : `${counted(alive, 'daemon')}, ${running} of ${counted(places, 'place')} taken.`;
+function daemons({ daemons: { alive, places } }: Overview): Html {
+  const words = alive === 0 ? 'No daemon is alive.' : `${counted(alive, 'daemon')}, ${counted(places, 'attempt')} at once.`;
   return html`<p id="daemons" class="quiet" hx-swap-oob="true">${words}</p>`;
 }
 
