@@ -120,7 +120,7 @@ export async function prepare(home: Home): Promise<Prepared> {
   for (const line of describeLoad(await loadFixtures(database.em(), fixtures, { sync }), fixtures.skipped)) log.info(line);
   if (changedTasks.length > 0) {
     const entries = changedTasks.reduce((sum, { recounted }) => sum + recounted, 0);
-    log.info(`prerequisites changed of ${changedTasks.map(({ task }) => `"${task}"`).join(', ')}; ${entries} entries now wait for others`);
+    log.info(`prerequisites changed of ${changedTasks.map(({ task }) => `"${task}"`).join(', ')}; ${entries} entries counted anew`);
   }
 
   const statuses = await database.em().execute<{ id: number; message: string }[]>(`select id, message from status`);
