@@ -35,9 +35,11 @@ export interface DaemonOptions {
   clock: Clock;
   log: Logger;
   version: string;
+  /** How often expired leases and due entries are looked for, seconds; 5 unless given. */
+  careSeconds?: number;
 }
 
-/** How often expired leases and due entries are looked for, seconds. */
+/** How often expired leases and due entries are looked for, seconds, unless the options say otherwise. */
 const CARE_SECONDS = 5;
 
 /**
@@ -63,6 +65,8 @@ export class Daemon {
   #caring: NodeJS.Timeout | undefined;
   #lastCare = 0;
   #worked = true;
+  #isLooking = false;
+  #lookAgain = false;
 
   /** Says that a daemon is there; {@link begin} makes it work. */
   static async create(options: DaemonOptions): Promise<Daemon> {
@@ -106,11 +110,12 @@ export class Daemon {
     const { database, runners, clock, log } = this.#options;
     await this.prepareSystem();
     if (this.#stopped) return;
+    await refreshStatistics(database.em());
     await this.#listen();
     this.#scheduler = createScheduler({ database, runners, daemonId: this.id, clock, log, onTick: (runner, tick) => this.#tick(runner, tick) });
     await this.#scheduler.start();
     if (this.#stopped) return;
-    this.#caring = this.#every(CARE_SECONDS, () => this.#care());
+    this.#caring = this.#every(this.#careSeconds, () => this.#care());
     void this.#checkDrift();
     this.#wakeReady();
     await this.#whenQuiet();
@@ -140,8 +145,10 @@ export class Daemon {
 
   /** Resolves when there is nothing left to do, with the products that show it written. */
   async untilIdle(): Promise<void> {
-    if (await this.#isIdle()) return;
-    await new Promise<void>((resolve) => this.#idleWaiters.add(resolve));
+    await new Promise<void>((resolve) => {
+      this.#idleWaiters.add(resolve);
+      void this.#whenQuiet();
+    });
   }
 
   /** Why the daemon is not well; empty when it is. */
@@ -153,7 +160,7 @@ export class Daemon {
       reasons.push(`the database does not answer: ${(error as Error).message}`);
     }
     const silentSeconds = (this.#options.clock.monotonicMs() - this.#lastCare) / 1000;
-    if (silentSeconds > CARE_SECONDS * 6) reasons.push(`nothing was rescued or woken for ${Math.round(silentSeconds)} s`);
+    if (silentSeconds > this.#careSeconds * 6) reasons.push(`nothing was rescued or woken for ${Math.round(silentSeconds)} s`);
     if (this.#stopped) reasons.push('the daemon is stopping');
     return reasons;
   }
@@ -181,6 +188,10 @@ export class Daemon {
   hurry(): void {
     this.#stopping.abort();
     this.#engine.handBack();
+  }
+
+  get #careSeconds(): number {
+    return this.#options.careSeconds ?? CARE_SECONDS;
   }
 
   async #tick(runner: TaskRunner, tick: Tick): Promise<TickReport | void> {
@@ -214,23 +225,36 @@ export class Daemon {
     });
   }
 
-  // The last claimed entry is written. If nothing is left anywhere, the products are drawn and whoever waits is told.
+  // The last claimed entry is written, or somebody asks. One look at a time, so that nobody is told while products are drawn.
   async #whenQuiet(): Promise<void> {
+    this.#lookAgain = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
     try {
-      if (!(await this.#isIdle())) return;
-      const worked = this.#worked;
-      this.#worked = false;
-      if (worked) {
-        for (const runner of this.#options.runners) {
-          if (runner instanceof SystemTaskRunner && runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle');
-        }
-        if (!(await this.#isIdle())) return;
+      while (this.#lookAgain) {
+        this.#lookAgain = false;
+        await this.#lookForIdle();
       }
-      for (const resolve of this.#idleWaiters) resolve();
-      this.#idleWaiters.clear();
     } catch (error) {
       this.#options.log.error({ err: error }, 'could not tell whether there is work left');
+    } finally {
+      this.#isLooking = false;
     }
+  }
+
+  /** If nothing is left anywhere, the products are drawn and whoever waits is told. */
+  async #lookForIdle(): Promise<void> {
+    if (!(await this.#isIdle())) return;
+    const worked = this.#worked;
+    this.#worked = false;
+    if (worked) {
+      for (const runner of this.#options.runners) {
+        if (runner instanceof SystemTaskRunner && runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle');
+      }
+      if (!(await this.#isIdle())) return;
+    }
+    for (const resolve of this.#idleWaiters) resolve();
+    this.#idleWaiters.clear();
   }
 
   async #isIdle(): Promise<boolean> {
