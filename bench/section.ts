@@ -1,0 +1,34 @@
+import type { BenchServer } from './server.ts';
+import type { Table } from './table.ts';
+
+/** What a part of the benchmarks gets. */
+export interface Bench {
+  server: BenchServer;
+  /** Sizes of the register to measure at, ascending. */
+  transients: readonly number[];
+  /** Small sizes and few rounds, to see that it works. */
+  quick: boolean;
+  /** Fires when the benchmarks are told to stop. */
+  signal: AbortSignal;
+  /** Says on standard error what goes on. */
+  progress: (line: string) => void;
+}
+
+/** What a part found out. */
+export interface Section {
+  title: string;
+  /** How it was measured: paragraphs of Markdown. */
+  method: readonly string[];
+  tables: readonly Table[];
+  ratios: readonly Ratio[];
+  /** What the figures do not show, and where we lose. */
+  limits: readonly string[];
+}
+
+/** A figure that can be compared between machines, as both its halves were measured side by side. */
+export interface Ratio {
+  what: string;
+  ratio: number;
+  /** What we want it to be, in words. */
+  goal?: string;
+}
