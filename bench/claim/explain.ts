@@ -27,7 +27,7 @@ export async function explain(em: EntityManager, call: (em: EntityManager) => Pr
   });
   await call(asking);
   if (answer === undefined) throw new TypeError('explain() was given a call that sends no statement.');
-  const choosing = walk(answer.Plan).find((node) => node['Subplan Name'] === 'CTE eligible');
+  const choosing = [...walk(answer.Plan)].find((node) => node['Subplan Name'] === 'CTE eligible');
   return {
     buffers: buffersOf(answer.Plan),
     choosingBuffers: choosing === undefined ? 0 : buffersOf(choosing),
