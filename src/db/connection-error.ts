@@ -7,6 +7,6 @@ export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = String((error as { code?: unknown }).code ?? '');
   if (code.startsWith('08') || SQL_STATES.has(code) || SYSTEM_CODES.has(code)) return true;
-  if (/Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/i.test(error.message)) return true;
+  if (/Connection terminated|timeout exceeded when trying to connect|Client (has encountered a connection error|was closed) and is not queryable/i.test(error.message)) return true;
   return isConnectionError(error.cause);
 }

@@ -128,7 +128,8 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
       undone = true;
       if (begun === undefined) return;
       await begun.catch(() => {});
-      if (real!.isInTransaction()) await real!.rollback();
+      // Where the connection is broken the server has rolled back by itself.
+      if (real!.isInTransaction()) await real!.rollback().catch(watch);
     },
   };
 }

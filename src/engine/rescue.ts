@@ -26,11 +26,23 @@ export const MOST_AT_ONCE = 1000;
  */
 export async function rescue(em: EntityManager, actor: string, deadDaemons: readonly number[]): Promise<RescuedEntry[]> {
   const rows = await retryDeadlock(() =>
-    em.execute<{ subject_id: string; task_id: number; subject: string; task: string; attempt: number; cause: 'rescue' | 'give up' }[]>(RESCUE, [
-      `{${deadDaemons.join()}}`, MOST_RESCUES, MOST_RESCUES, actor, actor,
-    ]),
+    em.transactional(async (tx) => {
+      const taken = await tx.execute<TakenRow[]>(RESCUE, [`{${deadDaemons.join()}}`, MOST_RESCUES, MOST_RESCUES, actor]);
+      if (taken.length > 0) await tx.execute(END_ATTEMPTS, [`The daemon that ran this attempt is gone; ${actor} took the entry back.`, JSON.stringify(taken)]);
+      return taken;
+    }),
   );
-  return rows.map(({ subject_id, task_id, ...rest }) => ({ subjectId: subject_id, taskId: task_id, ...rest }));
+  return rows.map((row) => ({ subjectId: row.subject_id, taskId: row.task_id, subject: row.subject, task: row.task, attempt: row.attempt, cause: row.cause }));
+}
+
+interface TakenRow {
+  subject_id: string;
+  task_id: number;
+  status_id: number;
+  subject: string;
+  task: string;
+  attempt: number;
+  cause: 'rescue' | 'give up';
 }
 
 const RESCUE = `
@@ -50,13 +62,16 @@ taken as (
     from expired e
     join task t on t.id = e.task_id
    where r.subject_id = e.subject_id and r.task_id = e.task_id
-  returning r.subject_id, r.task_id, r.attempt, r.cause, r.status_id, t.name as task),
-ended as (
-  update attempt a
-     set ended_at = clock_timestamp(), outcome = 'rescued', status_id = t.status_id, progress = null,
-         error = jsonb_build_object('name', 'LeaseLostError', 'code', 'LEASE_LOST', 'message', 'The daemon that ran this attempt is gone; ' || ? || ' took the entry back.')
-    from taken t
-   where a.subject_id = t.subject_id and a.task_id = t.task_id and a.attempt = t.attempt)
-select t.subject_id, t.task_id, t.attempt, t.cause, t.task, s.name as subject
+  returning r.subject_id, r.task_id, r.attempt, r.cause, r.status_id, t.name as task)
+select t.subject_id, t.task_id, t.status_id, t.attempt, t.cause, t.task, s.name as subject
   from taken t
   join subject s on s.id = t.subject_id`;
+
+// A statement of its own: the last claim of a dying daemon may have come after the first one's snapshot, which sees the
+// entry that it locks as it is now, but not the attempt's row.
+const END_ATTEMPTS = `
+update attempt a
+   set ended_at = clock_timestamp(), outcome = 'rescued', status_id = t.status_id, progress = null,
+       error = jsonb_build_object('name', 'LeaseLostError', 'code', 'LEASE_LOST', 'message', ?::text)
+  from jsonb_to_recordset(?::jsonb) as t(subject_id bigint, task_id integer, attempt integer, status_id smallint)
+ where a.subject_id = t.subject_id and a.task_id = t.task_id and a.attempt = t.attempt`;

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { RefusedError, UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { PROCESSING } from '../status/status.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
 
 /** Which entries a person means; what is left out means all. */
@@ -57,8 +58,15 @@ async function sendBack(em: EntityManager, filter: EntryFilter, cause: 'retry' |
   const params = [optional(filter.subjects), optional(filter.subjects), optional(filter.tasks), optional(filter.tasks), optional(filter.statuses), optional(filter.statuses)];
   const rows = dryRun
     ? await em.execute<ResetEntry[]>(`with chosen as materialized (${CHOSEN}) select subject, task, status from chosen order by subject, task`, params)
-    : await retryDeadlock(() => em.execute<ResetEntry[]>(SEND_BACK, [...params, cause, actor]));
+    : await retryDeadlock(() => em.transactional((tx) => sendBackNow(tx, [...params, cause, actor])));
   return rows.map(({ subject, task, status }) => ({ subject, task, status }));
+}
+
+async function sendBackNow(tx: EntityManager, params: readonly unknown[]): Promise<ResetEntry[]> {
+  const rows = await tx.execute<(ResetEntry & { subject_id: string; task_id: number; attempt: number })[]>(SEND_BACK, [...params]);
+  const ran = rows.filter(({ status }) => status === PROCESSING);
+  if (ran.length > 0) await tx.execute(END_ATTEMPTS, [JSON.stringify(ran)]);
+  return rows;
 }
 
 // The table of statuses is not joined: where an entry moves while we wait for its lock, PostgreSQL checks it again with the
@@ -81,13 +89,16 @@ sent as (
      set status_id = 1, cause = ?, actor = ?, due_at = null, rescues = 0, lease_owner = null, lease_until = null, warning = null,
          last_modified = clock_timestamp()
     from chosen c
-   where r.subject_id = c.subject_id and r.task_id = c.task_id),
-ended as (
-  update attempt a
-     set ended_at = clock_timestamp(), outcome = 'superseded', progress = null
-    from chosen c
-   where a.subject_id = c.subject_id and a.task_id = c.task_id and a.attempt = c.attempt and a.outcome = 'running')
-select subject, task, status from chosen order by subject, task`;
+   where r.subject_id = c.subject_id and r.task_id = c.task_id)
+select subject_id, task_id, attempt, subject, task, status from chosen order by subject, task`;
+
+// A statement of its own: an entry may have been claimed after the first one's snapshot, which sees the entry that it locks
+// as it is now, but not the attempt's row.
+const END_ATTEMPTS = `
+update attempt a
+   set ended_at = clock_timestamp(), outcome = 'superseded', progress = null
+  from jsonb_to_recordset(?::jsonb) as c(subject_id bigint, task_id integer, attempt integer)
+ where a.subject_id = c.subject_id and a.task_id = c.task_id and a.attempt = c.attempt and a.outcome = 'running'`;
 
 async function assertKnown(em: EntityManager, filter: EntryFilter): Promise<void> {
   await assertNames(em, 'transient', filter.subjects, `select name from subject where name = any (?::text[])`, `select name from subject order by name limit 5000`);

@@ -1,6 +1,6 @@
 /**
  * A process with a daemon on one task, "Match", for the tests: it says `running <subject> <attempt>` when an attempt begins,
- * which writes a note and ends when a line comes in; then `ended`. Told `stop` it stops and ends by itself.
+ * which writes a note and ends once a line `go` has come in. Told `stop`, the daemon stops and the process ends by itself.
  *
  * Environment: DATABASE_URL, and LEASE_SECONDS of its claims.
  */
@@ -14,12 +14,13 @@ import { optionsFor } from './daemon-options.ts';
 
 const lines = createInterface({ input: process.stdin });
 const said = (word: string) => new Promise<void>((resolve) => lines.on('line', (line) => line === word && resolve()));
+const [go, stop] = [said('go'), said('stop')];
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 
 const runner = new ScriptedRunner('Match', {
   does: async (subject, { em, attempt }) => {
     say(`running ${subject.name} ${attempt}`);
-    await said('go');
+    await go;
     await em.execute(`insert into note (subject_id, attempt, text) values (?, ?, ?)`, [subject.id, attempt, `${subject.name} by ${process.pid}`]);
     return 'processed';
   },
@@ -31,8 +32,7 @@ const { options } = optionsFor(world, { config: { leaseSeconds: Number(process.e
 const daemon = await Daemon.create(options);
 await daemon.begin();
 say(`daemon ${daemon.id}`);
-await said('stop');
-say(`ended ${daemon.ended}`);
+await stop;
 await daemon.stop();
 await database.close();
 lines.close();

@@ -143,6 +143,33 @@ describe('reset', () => {
     }
   });
 
+  it('that meets a claim ends the attempt that has just begun', async () => {
+    const world = await given();
+    await world.put('2010a', 'Apart', 'failed');
+    const other = await database.connect('test');
+    try {
+      // The reset begins while a claim has the entry; it sees the claim's attempt only in a statement that begins later.
+      await other.query('begin');
+      await other.query(
+        `with claimed as (
+           update task_register r set status_id = 1, cause = 'retry', actor = 'test' where status_id = (select id from status where message = 'failed') and task_id = $1 returning *)
+         select from claimed`, [world.task('Apart').id],
+      );
+      await other.query(
+        `with claimed as (
+           update task_register r set status_id = 2, cause = 'claim', attempt = attempt + 1, lease_owner = 9 where task_id = $1 and cause = 'retry' returning *)
+         insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version) select subject_id, task_id, attempt, 9, 1 from claimed`, [world.task('Apart').id],
+      );
+      const reset = resetEntries(database.em(), { tasks: ['Apart'], subjects: ['2010a'] }, 'dora');
+      await vi.waitFor(async () => expect((await other.query(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).rowCount).toBe(1));
+      await other.query('commit');
+      expect(await reset).toEqual([row('2010a', 'Apart', 'processing')]);
+      expect(await world.attempts('2010a', 'Apart')).toMatchObject([{ attempt: 1, outcome: 'superseded', ended: true }]);
+    } finally {
+      await other.end();
+    }
+  });
+
   it('that meets somebody else’s reset of the same entry does it once', async () => {
     const world = await given();
     const [one, two] = await Promise.all([resetEntries(database.em(), {}, 'dora'), resetEntries(database.em(), {}, 'emil')]);
