@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { createWorld } from '../engine/create-world.ts';
@@ -22,7 +22,7 @@ interface Other {
 
 /** A daemon in a process of its own. */
 function startOther(leaseSeconds: number): Other {
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'daemon-process.ts')], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./daemon-process.ts', import.meta.url))], {
     env: { ...process.env, DATABASE_URL: urlOf(database.address), LEASE_SECONDS: String(leaseSeconds) },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
