@@ -49,6 +49,9 @@ async function start(config: Config, options: Options): Promise<void> {
     const daemon = await Daemon.create({ ...prepared, database, config, folders, clock: systemClock, log, version: VERSION });
     const signals = onSignals({ first: () => log.info(`stopping; what runs has ${config.graceSeconds} s to finish`), second: () => daemon.hurry() });
     const progress = showProgress(database, config.log);
+    // A promise that a runner let go of must not take the daemon and all its other attempts down.
+    const onRejection = (reason: unknown): void => log.error({ err: reason }, 'a promise that nobody waits for was rejected, probably by a runner');
+    process.on('unhandledRejection', onRejection);
     let web: WebServer | undefined;
     try {
       if (options.web) web = await pages(home, prepared, daemon);
@@ -58,6 +61,7 @@ async function start(config: Config, options: Options): Promise<void> {
       await progress.stop();
       await web?.close();
       signals.dispose();
+      process.off('unhandledRejection', onRejection);
     }
     if (options.untilIdle && !signals.received) {
       print(daemon.ended === 0 ? 'There was nothing to do.' : `${plural(daemon.ended, 'attempt')} made.`);

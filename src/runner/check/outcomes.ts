@@ -8,7 +8,8 @@ import type { World } from './world.ts';
 
 /** Failed statuses that do not exist, or that say something else than failure. */
 export function* failedStatuses({ declarations, statuses }: World): Generator<Finding> {
-  for (const { label, system, taskName, failedStatusMessage: failed } of declarations) {
+  for (const declaration of declarations) {
+    const { label, system, taskName, failedStatusMessage: failed } = declaration;
     if (system || failed === undefined) continue;
     const shown = quote(failed);
     if (!statuses.has(failed)) {
@@ -30,7 +31,7 @@ export function* failedStatuses({ declarations, statuses }: World): Generator<Fi
         `${label} leaves ${shown} when it throws, which is of type success: everything behind it would take the failure for a result. Name ` +
           `a status of type error, or catch the error and return ${shown}.`,
       );
-    } else if (statuses.get(failed) === 'blank' && failed !== INITIAL) {
+    } else if (statuses.get(failed) === 'blank' && (failed !== INITIAL || claimedFrom(taskName ?? '', declaration) !== INITIAL)) {
       yield finding(
         'failed-status-blank',
         taskName,
