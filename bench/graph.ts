@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { loadFixtures } from '../src/db/load-fixtures.ts';
 import { syncGraph } from '../src/db/sync-graph.ts';
-import type { EngineTask } from '../src/engine/engine.ts';
+import type { EngineTask } from '../src/engine/engine-options.ts';
 import type { TaskFixture } from '../src/fixtures/fixture.ts';
 import type { TransientTaskRunner } from '../src/runner/runner.ts';
 import { createStatusMachine, type StatusMachine } from '../src/status/machine.ts';

@@ -6,7 +6,7 @@ import { openDatabase, type Database } from './db/database.ts';
 import { describeLoad, loadFixtures } from './db/load-fixtures.ts';
 import { launchPostgres, type EmbeddedPostgres } from './db/postgres/launch.ts';
 import { syncGraph, type GraphSync } from './db/sync-graph.ts';
-import type { EngineTask } from './engine/engine.ts';
+import type { EngineTask } from './engine/engine-options.ts';
 import { GraphError } from './errors.ts';
 import type { Fixtures } from './fixtures/fixture.ts';
 import { readFixtures } from './fixtures/read.ts';

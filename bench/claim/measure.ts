@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { advance, type Ending } from '../../src/engine/advance.ts';
 import { claim, type ClaimedEntry } from '../../src/engine/claim.ts';
-import type { EngineTask } from '../../src/engine/engine.ts';
+import type { EngineTask } from '../../src/engine/engine-options.ts';
 import { explain, type Explained } from './explain.ts';
 import type { Register } from './register.ts';
 

@@ -3,7 +3,7 @@ import { RefusedError, UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { claimOne } from './claim.ts';
 import type { ClaimedEntry } from './claim.ts';
-import type { EngineTask } from './engine.ts';
+import type { EngineTask } from './engine-options.ts';
 
 /** Why an entry cannot be run now: what it waits for, as people say it. */
 interface Obstacle {

@@ -1,0 +1,210 @@
+import { isConnectionError } from '../db/connection-error.ts';
+import { describeError, storable } from '../db/storable.ts';
+import { LeaseLostError } from '../errors.ts';
+import type { RunContext } from '../runner/context.ts';
+import type { Json } from '../runner/outcome.ts';
+import type { StatusMachine } from '../status/machine.ts';
+import { PROCESSING } from '../status/status.ts';
+import { advance, type Ending } from './advance.ts';
+import { AttemptLog } from './attempt-log.ts';
+import type { ClaimedEntry } from './claim.ts';
+import type { CpuMeter } from './cpu-meter.ts';
+import type { EngineOptions, EngineTask } from './engine-options.ts';
+import type { Finisher } from './finisher.ts';
+import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
+import type { HeldAttempt } from './leases.ts';
+import { runAttempt, type RunEnd } from './run.ts';
+
+/** Seconds until an entry that its runner sent back to where it was claimed from may be claimed again. */
+const SENT_BACK_SECONDS = 60;
+
+/** What the attempts of a task share. */
+export interface AttemptDeps {
+  options: EngineOptions;
+  cpu: CpuMeter;
+  /** Every known status message. */
+  statuses: ReadonlySet<string>;
+  finisher: Finisher;
+}
+
+/** One attempt, from its claim until its end is written. */
+export class Attempt implements HeldAttempt {
+  readonly subjectId: string;
+  readonly taskId: number;
+  readonly attempt: number;
+  readonly task: string;
+  readonly subject: string;
+  begun = false;
+  progress: number | undefined = undefined;
+  readonly #deps: AttemptDeps;
+  readonly #task: EngineTask;
+  readonly #entry: ClaimedEntry;
+  readonly #abort = new AbortController();
+  readonly #log: AttemptLog;
+  readonly #database: LazyEntityManager;
+  #end: RunEnd | undefined;
+  #wallSeconds = 0;
+  #cpuSeconds = 0;
+
+  constructor(deps: AttemptDeps, task: EngineTask, entry: ClaimedEntry) {
+    const { options } = deps;
+    this.subjectId = entry.subjectId;
+    this.taskId = task.id;
+    this.attempt = entry.attempt;
+    this.task = task.name;
+    this.subject = entry.subject.name;
+    this.#deps = deps;
+    this.#task = task;
+    this.#entry = entry;
+    this.#log = new AttemptLog(options.log.child(this.#where), options.clock);
+    this.#database = lazyEntityManager(options.fork);
+  }
+
+  abort(reason: Error): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Runs the runner to its end, whatever that is. */
+  async run(): Promise<void> {
+    const { options, cpu, statuses } = this.#deps;
+    const { runner, timeLimitSeconds, claimFrom } = this.#task;
+    this.begun = true;
+    const cpuSeconds = cpu.start();
+    const started = options.clock.monotonicMs();
+    const { aborted, reason } = this.#abort.signal as { aborted: boolean; reason: unknown };
+    if (!aborted) {
+      this.#end = await runAttempt(runner, this.#entry.subject, this.#context(), this.#abort, {
+        timeLimitSeconds: runner.timeLimitSeconds ?? timeLimitSeconds,
+        statuses,
+        claimFrom,
+        settleSeconds: options.settleSeconds,
+      });
+    } else if (!(reason instanceof LeaseLostError)) {
+      this.#end = { cause: 'release', status: claimFrom };
+    }
+    this.#wallSeconds = (options.clock.monotonicMs() - started) / 1000;
+    this.#cpuSeconds = cpuSeconds();
+  }
+
+  /** Writes how it ended, if it still holds its lease. It never throws. */
+  async write(): Promise<void> {
+    const { log } = this.#deps.options;
+    const lost = () => log.warn({ ...this.#where, err: new LeaseLostError(this) }, 'an attempt came too late and wrote nothing');
+    let end = this.#end;
+    try {
+      if (end === undefined) {
+        await this.#database.rollback();
+        return lost();
+      }
+      if (end.cause === 'finish' && this.#database.wrote) {
+        const failure = await this.#commitTogether(end);
+        if (failure === undefined) return;
+        if (failure instanceof LeaseLostError) return lost();
+        end = this.#failedBy(failure);
+      } else {
+        await this.#database.rollback();
+      }
+      // The database went away or ended a deadlock: not the runner's fault, and another attempt may do better.
+      if (end.cause === 'fail' && this.#database.interrupted) end = { cause: 'release', status: this.#task.claimFrom };
+      // The stack is kept with the attempt; a thousand of them would hide everything else here.
+      if (end.error !== undefined) log.warn({ ...this.#where, status: end.status }, `attempt failed: ${describeError(end.error).message}`);
+      if (!(await this.#finish(end))) lost();
+    } catch (error) {
+      // The lease runs out, and the entry is rescued.
+      log.error({ ...this.#where, err: error }, 'the end of an attempt could not be written');
+    }
+  }
+
+  get #where(): { task: string; subject: string; attempt: number } {
+    return { task: this.task, subject: this.subject, attempt: this.attempt };
+  }
+
+  #context(): RunContext {
+    const { options } = this.#deps;
+    const database = this.#database;
+    return {
+      get em() {
+        return database.em;
+      },
+      log: this.#log,
+      signal: this.#abort.signal,
+      attempt: this.attempt,
+      idempotencyKey: `${this.subjectId}-${this.taskId}-${this.attempt}`,
+      clock: options.clock,
+      productsFolder: options.folders.products,
+      dataFolder: options.folders.data,
+      progress: (fraction) => {
+        this.progress = Math.min(1, Math.max(0, Number(fraction) || 0));
+      },
+      result: (name) => resultOf(database, this.subjectId, name),
+    };
+  }
+
+  /** Where the database does not take what a runner gave, the attempt has failed of that: nothing must be left in processing. */
+  async #finish(end: RunEnd): Promise<boolean> {
+    const { finisher, options } = this.#deps;
+    try {
+      return await finisher.finish(this.#ending(end));
+    } catch (error) {
+      if (isConnectionError(error)) throw error;
+      options.log.error({ ...this.#where, err: error }, 'the end of an attempt was refused by the database; it has failed');
+      return finisher.finish({ ...this.#ending(this.#failedBy(error)), log: undefined });
+    }
+  }
+
+  /** The runner's rows and the new status, or neither. @returns what kept it from being committed */
+  async #commitTogether(end: RunEnd): Promise<unknown> {
+    try {
+      await this.#database.commit(async (em) => {
+        const held = await advance(em, this.taskId, this.#deps.options.actor, [this.#ending(end)]);
+        if (held.size === 0) throw new LeaseLostError(this);
+      });
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #ending(end: RunEnd): Ending {
+    const { machine, statusIds } = this.#deps.options;
+    // The machine decides whether the move is legal; what is written is what it answers.
+    const next = machine.next(
+      { status: PROCESSING, attempt: this.attempt, unmet: 0 },
+      { type: end.cause, status: end.status, attempt: this.attempt } as Parameters<StatusMachine['next']>[1],
+    );
+    return {
+      subjectId: this.subjectId,
+      attempt: this.attempt,
+      statusId: statusIds.get(next.status)!,
+      cause: end.cause,
+      outcome: OUTCOMES[end.cause],
+      wallSeconds: this.#wallSeconds,
+      cpuSeconds: this.#cpuSeconds,
+      result: end.result,
+      warning: end.warning,
+      cost: end.cost,
+      error: end.error === undefined ? undefined : describeError(end.error),
+      log: storable(this.#log.lines, 'log'),
+      dueInSeconds: end.cause === 'finish' && next.status === this.#task.claimFrom ? SENT_BACK_SECONDS : undefined,
+    };
+  }
+
+  #failedBy(error: unknown): RunEnd {
+    return { cause: 'fail', status: this.#task.runner.failedStatusMessage, error };
+  }
+}
+
+const OUTCOMES = { finish: 'finished', fail: 'failed', 'time out': 'timed out', release: 'released' } as const;
+
+async function resultOf(database: LazyEntityManager, subjectId: string, task: string): Promise<Json | undefined> {
+  const rows = await database.read<{ result: Json | null }>(
+    `select a.result
+       from attempt a
+       join task t on t.id = a.task_id
+      where a.subject_id = ? and t.name = ? and a.outcome = 'finished'
+      order by a.attempt desc
+      limit 1`,
+    [subjectId, task],
+  );
+  return rows[0]?.result ?? undefined;
+}
