@@ -1,13 +1,5 @@
 import { Command, CommanderError } from 'commander';
 import { AfterglowError, ConfigError } from './errors.ts';
-import { checkCommand } from './cli/check.ts';
-import { exportCommand } from './cli/export.ts';
-import { graphCommand } from './cli/graph.ts';
-import { ingestCommand } from './cli/ingest.ts';
-import { resetCommand, retryCommand } from './cli/reset.ts';
-import { runCommand } from './cli/run.ts';
-import { startCommand } from './cli/start.ts';
-import { statusCommand } from './cli/status.ts';
 import { nearest } from './nearest.ts';
 import { VERSION } from './version.ts';
 
@@ -31,12 +23,22 @@ Exit codes:
   3 something outside is missing (a database, Node 24), 70 a defect of Afterglow
 `,
   );
-program.addCommand(startCommand(), { isDefault: true });
-for (const command of [statusCommand(), checkCommand(), runCommand(), retryCommand(), resetCommand(), ingestCommand(), exportCommand(), graphCommand()]) program.addCommand(command);
-for (const command of program.commands) command.exitOverride();
+
+/** A command is loaded when it is asked for: some bring the database and the pages along. */
+const COMMANDS = {
+  start: async () => (await import('./cli/start.ts')).startCommand(),
+  status: async () => (await import('./cli/status.ts')).statusCommand(),
+  check: async () => (await import('./cli/check.ts')).checkCommand(),
+  run: async () => (await import('./cli/run.ts')).runCommand(),
+  retry: async () => (await import('./cli/reset.ts')).retryCommand(),
+  reset: async () => (await import('./cli/reset.ts')).resetCommand(),
+  ingest: async () => (await import('./cli/ingest.ts')).ingestCommand(),
+  export: async () => (await import('./cli/export.ts')).exportCommand(),
+  graph: async () => (await import('./cli/graph.ts')).graphCommand(),
+};
 
 try {
-  assertKnown(process.argv[2]);
+  for (const name of wanted(process.argv[2])) program.addCommand((await COMMANDS[name]()).exitOverride(), { isDefault: name === 'start' });
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
@@ -49,11 +51,16 @@ try {
   }
 }
 
-// Without this, a mistyped command would be an argument of the default command.
-function assertKnown(name: string | undefined): void {
-  if (name === undefined || name.startsWith('-')) return;
-  const known = [...program.commands.map((command) => command.name()), 'help'];
-  if (known.includes(name)) return;
-  const meant = nearest(name, known);
-  throw new ConfigError(`There is no command "${name}"${meant === undefined ? '' : `; did you mean "${meant}"?`} Commands: ${known.join(', ')}.`);
+type CommandName = keyof typeof COMMANDS;
+
+/** The commands that the first word needs: itself, all of them for help, `start` where it is an option of the default command. */
+function wanted(word: string | undefined): CommandName[] {
+  const known = Object.keys(COMMANDS) as CommandName[];
+  if (word === '--help' || word === '-h' || word === 'help') return known;
+  if (word === undefined || word.startsWith('-')) return ['start'];
+  const name = known.find((one) => one === word);
+  if (name !== undefined) return [name];
+  // Without this, a mistyped command would be an argument of the default command.
+  const meant = nearest(word, known);
+  throw new ConfigError(`There is no command "${word}"${meant === undefined ? '.' : `; did you mean "${meant}"?`} Commands: ${known.join(', ')}, help.`);
 }

@@ -8,10 +8,9 @@ import { launchPostgres, type EmbeddedPostgres } from './db/postgres/launch.ts';
 import { syncGraph, type GraphSync } from './db/sync-graph.ts';
 import type { EngineTask } from './engine/engine-options.ts';
 import { GraphError } from './errors.ts';
-import type { Fixtures } from './fixtures/fixture.ts';
-import { readFixtures } from './fixtures/read.ts';
+import { readGraph } from './read-graph.ts';
 import { withoutPassword, type Logger } from './log.ts';
-import { checkGraph, type Finding } from './runner/check/check-graph.ts';
+import type { Finding } from './runner/check/check-graph.ts';
 import { taskGraph } from './runner/graph.ts';
 import { loadPipeline, type Pipeline } from './runner/pipeline.ts';
 import { isSubjectRunner, type TaskRunner } from './runner/runner.ts';
@@ -88,12 +87,6 @@ export async function openHome(config: Config, log: Logger, poolSize = 8): Promi
     await server?.release();
     throw error;
   }
-}
-
-/** Reads the fixtures and checks the graph, without a database. */
-export async function readGraph(config: Config, pipeline: Pipeline): Promise<{ fixtures: Fixtures; findings: Finding[] }> {
-  const fixtures = await readFixtures([...config.fixtures]);
-  return { fixtures, findings: checkGraph({ ...fixtures, runners: pipeline.periodicRunners }) };
 }
 
 /**

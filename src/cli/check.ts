@@ -1,5 +1,5 @@
 import { GraphError } from '../errors.ts';
-import { readGraph } from '../prepare.ts';
+import { readGraph } from '../read-graph.ts';
 import { loadPipeline } from '../runner/pipeline.ts';
 import { command, configOf, withGraph, type CommonOptions } from './common.ts';
 import { plural, print, printJson } from './output.ts';

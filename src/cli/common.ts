@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { readConfig, type Config } from '../config.ts';
 import { createLog, type Logger } from '../log.ts';
-import { openHome, type Home } from '../prepare.ts';
+import type { Home } from '../prepare.ts';
 
 /** A command with the options that say where the data, the runners and the fixtures are. */
 export function command(name: string, summary: string, description: string): Command {
@@ -37,6 +37,8 @@ export function configOf(options: CommonOptions, more: Partial<Config> = {}): Co
 export async function withHome<T>(options: CommonOptions, act: (home: Home) => Promise<T>): Promise<T> {
   const config = configOf(options);
   const log: Logger = createLog(config.log, 'warn');
+  // Not loaded by commands that need no database.
+  const { openHome } = await import('../prepare.ts');
   const home = await openHome(config, log, 4);
   try {
     return await act(home);

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { exportText } from '../db/export-rows.ts';
 import { ConfigError } from '../errors.ts';
 import { taskGraph } from '../runner/graph.ts';
-import { readGraph } from '../prepare.ts';
+import { readGraph } from '../read-graph.ts';
 import { configOf, command, withGraph, withHome, type CommonOptions } from './common.ts';
 import { print } from './output.ts';
 

@@ -1,4 +1,4 @@
-import { readGraph } from '../prepare.ts';
+import { readGraph } from '../read-graph.ts';
 import { mermaid, taskGraph } from '../runner/graph.ts';
 import { loadPipeline } from '../runner/pipeline.ts';
 import { statusMermaid } from '../status/diagram.ts';
