@@ -74,7 +74,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     name: 'preparation',
-    parts: ['src/prepare.ts'],
+    parts: ['src/prepare.ts', 'src/read-graph.ts'],
     mayImport: ['ground', 'config', 'status', 'fixtures', 'runner', 'db', 'engine'],
     because: 'it opens and checks what daemon and commands need, before either runs',
   },
