@@ -1,5 +1,5 @@
 import { SystemTaskRunner, type RunContext } from '../../src/index.ts';
-import { readGalaxyCatalogue } from '../science/galaxy-catalogue.ts';
+import { readGalaxyCatalogue, type CatalogueGalaxy } from '../science/galaxy-catalogue.ts';
 import { Galaxy } from '../tables/entities.ts';
 
 /** Loads the galaxies that hosts are looked for among, if they are not there yet. */
@@ -12,12 +12,15 @@ export class LoadGalaxyCatalogue extends SystemTaskRunner {
     const loaded = await em.count(Galaxy);
     if (loaded > 0) return { loaded };
     const galaxies = await readGalaxyCatalogue();
+    // A column at a time: PostgreSQL reads that in a fraction of the time that it takes for JSON.
+    const column = (of: (galaxy: CatalogueGalaxy) => string | number | null) => `{${galaxies.map((galaxy) => JSON.stringify(of(galaxy))).join()}}`;
     await em.execute(
       `insert into galaxy (name, ra_deg, dec_deg, magnitude, major_axis_arcmin, minor_axis_arcmin, type)
-       select "name", "raDeg", "decDeg", "magnitude", "majorAxisArcmin", "minorAxisArcmin", "type"
-         from jsonb_to_recordset(?::jsonb) as g("name" text, "raDeg" double precision, "decDeg" double precision, "magnitude" double precision,
-                                                "majorAxisArcmin" double precision, "minorAxisArcmin" double precision, "type" text)`,
-      [JSON.stringify(galaxies)],
+       select * from unnest(?::text[], ?::double precision[], ?::double precision[], ?::double precision[], ?::double precision[], ?::double precision[], ?::text[])`,
+      [
+        column(({ name }) => name), column(({ raDeg }) => raDeg), column(({ decDeg }) => decDeg), column(({ magnitude }) => magnitude),
+        column(({ majorAxisArcmin }) => majorAxisArcmin), column(({ minorAxisArcmin }) => minorAxisArcmin), column(({ type }) => type),
+      ],
     );
     log.info(`${galaxies.length} galaxies loaded`);
     return { loaded: galaxies.length };
