@@ -64,6 +64,8 @@ export const runCommand = () =>
       } finally {
         await home.close();
       }
+      // What was told to stop at its time limit may not have stopped.
+      process.stdout.write('', () => process.exit()); // oxlint-disable-line unicorn/no-process-exit
     });
 
 async function lastAttempt(em: EntityManager, taskId: number, subject: string): Promise<LastAttempt> {

@@ -33,6 +33,8 @@ export const startCommand = () =>
     .addOption(new Option('--concurrency <n>', 'attempts that run at once (AFTERGLOW_CONCURRENCY; 16)').argParser(wholeNumber(1, 1000)))
     .action(async (options: Options) => {
       await start(configOf(options, { host: options.host, port: options.port, concurrency: options.concurrency }), options);
+      // A runner that was handed back may hold timers and sockets that would keep the process for as long as it likes.
+      process.stdout.write('', () => process.exit()); // oxlint-disable-line unicorn/no-process-exit
     });
 
 async function start(config: Config, options: Options): Promise<void> {
