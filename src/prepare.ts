@@ -10,7 +10,6 @@ import type { EngineTask } from './engine/engine-options.ts';
 import { GraphError } from './errors.ts';
 import { readGraph } from './read-graph.ts';
 import { withoutPassword, type Logger } from './log.ts';
-import type { Finding } from './runner/check/check-graph.ts';
 import { taskGraph } from './runner/graph.ts';
 import { loadPipeline, type Pipeline } from './runner/pipeline.ts';
 import { isSubjectRunner, type TaskRunner } from './runner/runner.ts';
@@ -41,7 +40,6 @@ export interface Prepared {
   timeLimits: ReadonlyMap<string, number | null>;
   /** Names of the tasks that transients go through, prerequisites first. */
   order: readonly string[];
-  warnings: readonly Finding[];
 }
 
 /**
@@ -100,8 +98,7 @@ export async function prepare(home: Home): Promise<Prepared> {
   const { fixtures, findings } = await readGraph(config, pipeline);
   const errors = findings.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) throw new GraphError(errors.map(({ message }) => message));
-  const warnings = findings.filter(({ severity }) => severity === 'warning');
-  for (const { message } of warnings) log.warn(message);
+  for (const { message } of findings.filter(({ severity }) => severity === 'warning')) log.warn(message);
 
   const runners = pipeline.periodicRunners.filter(isSubjectRunner);
   const machine = createStatusMachine(fixtures.statuses, runners.map((runner) => runner.prerequisites[runner.taskName] ?? INITIAL));
@@ -113,7 +110,8 @@ export async function prepare(home: Home): Promise<Prepared> {
   for (const line of describeLoad(await loadFixtures(database.em(), fixtures, { sync }), fixtures.skipped)) log.info(line);
   if (changedTasks.length > 0) {
     const entries = changedTasks.reduce((sum, { recounted }) => sum + recounted, 0);
-    log.info(`prerequisites changed of ${changedTasks.map(({ task }) => `"${task}"`).join(', ')}; ${entries} entries counted anew`);
+    // On a first start there is nothing to count, and nothing to tell.
+    log[entries > 0 ? 'info' : 'debug'](`prerequisites changed of ${changedTasks.map(({ task }) => `"${task}"`).join(', ')}; ${entries} entries counted anew`);
   }
 
   const statuses = await database.em().execute<{ id: number; message: string }[]>(`select id, message from status`);
@@ -135,6 +133,5 @@ export async function prepare(home: Home): Promise<Prepared> {
     runners: pipeline.periodicRunners.filter(({ taskName }) => rows.some(({ name, active }) => name === taskName && active)),
     timeLimits: new Map(rows.map((row) => [row.name, row.time_limit_seconds])),
     order: taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners }).tasks.filter(({ kind }) => kind === 'transient').map(({ name }) => name),
-    warnings,
   };
 }
