@@ -57,12 +57,12 @@ export async function handOnSection({ server, quick, progress }: Bench): Promise
       const fromCommit: number[] = [];
       const fromSending: number[] = [];
       for (const [at, { id }] of subjects.entries()) {
-        const entry = await claimOne(database.em(), first, { daemonId: 0, actor: 'bench', leaseSeconds: 30 }, id);
+        const entry = await claimOne(database.hot.run, first, { daemonId: 0, actor: 'bench', leaseSeconds: 30 }, id);
         const started = nextStart(runner);
         const sent = performance.now();
-        await advance(database.em(), first.id, 'bench', [{
+        await advance(database.hot.run, first.id, 'bench', [{
           subjectId: id, attempt: entry!.attempt, statusId: processed, cause: 'finish', outcome: 'finished', wallSeconds: 0, cpuSeconds: 0,
-          result: undefined, warning: undefined, cost: undefined, error: undefined, log: undefined, dueInSeconds: undefined,
+          result: undefined, warning: undefined, cost: undefined, error: undefined, log: undefined, dueInSeconds: undefined, setbacks: 0,
         }]);
         const committed = performance.now();
         const startedAt = await started;

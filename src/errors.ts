@@ -142,9 +142,79 @@ export class RefusedError extends AfterglowError {
 /** A service outside did not answer as it should; worth another attempt. For runners to throw. */
 export class ServiceError extends AfterglowError {
   readonly code = 'SERVICE';
+  /** The name of a resource, where the fixtures have it: repeated failures then keep everybody else from asking it. */
   readonly service: string;
-  constructor(service: string, message: string, options?: { cause?: unknown }) {
+  /** When the service says that it will answer again; the entry waits until then. */
+  readonly retryAt: Date | undefined;
+  constructor(service: string, message: string, options?: { cause?: unknown; retryAt?: Date }) {
     super(message, options);
     this.service = service;
+    this.retryAt = options?.retryAt;
+  }
+}
+
+/** The science failed for good: another attempt would come to the same. For runners to throw. */
+export class PermanentError extends AfterglowError {
+  readonly code = 'PERMANENT';
+}
+
+/** A person stopped the attempt; its entry is held. */
+export class CancelledError extends AfterglowError {
+  readonly code = 'CANCELLED';
+  /** What the person said. */
+  readonly reason: string;
+  readonly by: string;
+  constructor(by: string, reason: string) {
+    super(`Cancelled by ${by}: ${reason}`);
+    this.reason = reason;
+    this.by = by;
+  }
+}
+
+/** What is known of a process that ended before its attempt did. */
+export interface ProcessDeath {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+  /** Resident memory of the process with all that it had started, where that was too much. */
+  memoryMiB?: number;
+  memoryLimitMiB?: number;
+  /** The end of what it wrote to standard error. */
+  lastWords?: string;
+}
+
+/** The process of an isolated attempt ended without a word: killed, crashed, out of memory. A failure of the machinery, so worth another attempt. */
+export class ProcessDiedError extends AfterglowError {
+  readonly code = 'PROCESS_DIED';
+  readonly exitCodeOfProcess: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly memoryMiB: number | undefined;
+  readonly memoryLimitMiB: number | undefined;
+  readonly lastWords: string | undefined;
+  /** @param what what ended, e.g. `The process of the attempt` */
+  constructor(what: string, death: ProcessDeath) {
+    super(`${what} ${describeDeath(death)}.`);
+    this.exitCodeOfProcess = death.exitCode;
+    this.signal = death.signal;
+    this.memoryMiB = death.memoryMiB;
+    this.memoryLimitMiB = death.memoryLimitMiB;
+    this.lastWords = death.lastWords;
+  }
+}
+
+function describeDeath({ exitCode, signal, memoryMiB, memoryLimitMiB, lastWords }: ProcessDeath): string {
+  if (memoryMiB !== undefined) return `was killed: with all that it had started it used ${memoryMiB} MiB of memory, its limit is ${memoryLimitMiB} MiB`;
+  if (/heap out of memory|Reached heap limit/i.test(lastWords ?? '')) return `ran out of its heap${memoryLimitMiB === undefined ? '' : ` of ${memoryLimitMiB} MiB`} (${signal ?? `exit code ${exitCode}`})`;
+  if (signal === 'SIGKILL') return 'was killed (SIGKILL): by the kernel where memory ran out, or by somebody';
+  return signal === null ? `ended by itself with exit code ${exitCode}` : `was ended by ${signal}`;
+}
+
+/** The database's schema was made by a newer Afterglow than this one. */
+export class SchemaNewerError extends AfterglowError {
+  readonly code = 'SCHEMA_NEWER';
+  override readonly exitCode = 3;
+  readonly unknown: readonly string[];
+  constructor(unknown: readonly string[], version: string) {
+    super(`The database has migrations that Afterglow ${version} does not know (${unknown.join(', ')}): it belongs to a newer one. Update this installation.`);
+    this.unknown = unknown;
   }
 }

@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Run } from '../../src/db/hot.ts';
 
 /** What PostgreSQL says of one statement that it ran. */
 export interface Explained {
@@ -13,18 +13,13 @@ export interface Explained {
  *
  * @param call must send one statement and cope with no rows
  */
-export async function explain(em: EntityManager, call: (em: EntityManager) => Promise<unknown>): Promise<Explained> {
+export async function explain(run: Run, call: (run: Run) => Promise<unknown>): Promise<Explained> {
   let answer: PlanAnswer | undefined;
-  const asking = new Proxy(em, {
-    get(target, property) {
-      if (property !== 'execute') return Reflect.get(target, property, target) as unknown;
-      return async (sql: string, params: unknown[]) => {
-        const rows = await target.execute<{ 'QUERY PLAN': [PlanAnswer] }[]>(`explain (analyze, buffers, format json) ${sql}`, params);
-        answer = rows[0]!['QUERY PLAN'][0];
-        return [];
-      };
-    },
-  });
+  const asking: Run = async ({ name, text }, params) => {
+    const rows = await run<{ 'QUERY PLAN': [PlanAnswer] }>({ name: `explain_${name}`, text: `explain (analyze, buffers, format json) ${text}` }, params);
+    answer = rows[0]!['QUERY PLAN'][0];
+    return [];
+  };
   await call(asking);
   if (answer === undefined) throw new TypeError('explain() was given a call that sends no statement.');
   const choosing = [...walk(answer.Plan)].find((node) => node['Subplan Name'] === 'CTE eligible');

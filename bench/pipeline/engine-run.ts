@@ -35,7 +35,7 @@ export async function runEngine(server: BenchServer, template: DatabaseAddress, 
     const log = createLog('silent');
     const { machine, statusIds, tasks } = await readGraph(database.em(), graph);
     const engine = new Engine({
-      fork: () => database.em(), tasks, machine, statusIds, daemonId: 1, actor: 'bench', concurrency, leaseSeconds: 30,
+      fork: () => database.em(), hot: database.hot, tasks, machine, statusIds, daemonId: 1, actor: 'bench', concurrency, leaseSeconds: 30,
       folders: { data: server.folder, products: server.folder }, clock: systemClock, log,
     });
     const listener = await database.connect('afterglow listener');

@@ -86,7 +86,7 @@ export class Daemon {
     this.#atOnce = options.tasks.filter(({ runner }) => runner.wakes === 'at once');
     const { database, config, tasks, machine, statusIds, folders, clock, log } = options;
     this.#engine = new Engine({
-      fork: () => database.em(), tasks, machine, statusIds, daemonId: id, actor, folders, clock, log,
+      fork: () => database.em(), hot: database.hot, tasks, machine, statusIds, daemonId: id, actor, folders, clock, log,
       concurrency: config.concurrency, leaseSeconds: config.leaseSeconds,
     });
     this.#engine.onQuiet(() => void this.#whenQuiet());
@@ -141,7 +141,7 @@ export class Daemon {
   async runOne(task: EngineTask, subject: string, options: { actor: string; again: boolean }): Promise<void> {
     const em = this.#options.database.em();
     if (options.again) await resetEntries(em, { subjects: [subject], tasks: [task.name] }, options.actor);
-    await this.#engine.runClaimed(await claimNamed(em, task, subject, { daemonId: this.id, actor: options.actor, leaseSeconds: this.#options.config.leaseSeconds }));
+    await this.#engine.runClaimed(await claimNamed(this.#options.database, task, subject, { daemonId: this.id, actor: options.actor, leaseSeconds: this.#options.config.leaseSeconds }));
   }
 
   /** Resolves when there is nothing left to do, with the products that show it written. */
@@ -299,7 +299,7 @@ export class Daemon {
     const dead = await this.#deadDaemons();
     let rescued: RescuedEntry[];
     do {
-      rescued = await rescue(em, this.actor, dead);
+      rescued = await rescue(this.#options.database.hot, this.actor, dead, this.#options.config.leaseSeconds);
       this.#logRescued(rescued);
     } while (rescued.length === MOST_AT_ONCE);
     // A change of due_at is no move, so the trigger keeps silent: we wake the tasks ourselves.

@@ -5,6 +5,7 @@ import { DatabaseUnavailableError } from '../errors.ts';
 import { withoutPassword } from '../log.ts';
 import { takeBackBroken } from './broken-connections.ts';
 import { coreEntities } from './entities.ts';
+import { openHot, type Hot } from './hot.ts';
 import { coreMigrations } from './migrations/index.ts';
 
 /** Where a database is: a connection string, or the socket folder of the embedded server. */
@@ -21,6 +22,8 @@ export interface SchemaParts {
 export interface Database {
   readonly orm: MikroORM;
   readonly address: DatabaseAddress;
+  /** For the engine's own statements: prepared once, never longer than half a minute. */
+  readonly hot: Hot;
   /** A new EntityManager with an identity map of its own. */
   em(): EntityManager;
   /** A connection of its own, outside the pool, for LISTEN. The caller ends it. */
@@ -61,12 +64,17 @@ export async function openDatabase(address: DatabaseAddress, parts: SchemaParts 
     await orm.close(true);
     throw error;
   }
+  const hot = openHot(clientOptions(address));
   return {
     orm,
     address,
+    hot,
     em: () => orm.em.fork(),
     connect: (applicationName) => connect(address, applicationName),
-    close: () => orm.close(true),
+    async close() {
+      await hot.close();
+      await orm.close(true);
+    },
   };
 }
 

@@ -55,8 +55,8 @@ export async function statusReport(em: EntityManager): Promise<StatusReport> {
 const TASKS = `
 with counted as (
   select r.task_id, r.status_id, count(*) as n,
-         count(*) filter (where r.status_id = t.claim_from_id and r.unmet = 0) as ready,
-         count(*) filter (where r.status_id = t.claim_from_id and r.unmet > 0) as waiting
+         count(*) filter (where r.status_id = t.claim_from_id and r.ready) as ready,
+         count(*) filter (where r.status_id = t.claim_from_id and not r.ready) as waiting
     from task_register r
     join task t on t.id = r.task_id
    group by r.task_id, r.status_id)

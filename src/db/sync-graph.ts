@@ -111,7 +111,7 @@ async function syncReadyIndexes(tx: EntityManager): Promise<void> {
   for (const { id } of starts) {
     await tx.execute(
       `create index if not exists ready_${id} on task_register (task_id, public_timestamp, priority desc, subject_id)
-        where status_id = ${id} and unmet = 0 and due_at is null`,
+        where status_id = ${id} and ready and due_at is null`,
     );
   }
 }

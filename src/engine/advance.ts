@@ -1,13 +1,17 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
+import { statement, type Run } from '../db/hot.ts';
 import type { Json } from '../runner/outcome.ts';
+
+/** What failed: the machinery around the runner, which is worth another attempt, or the science itself. */
+export type Failure = 'machinery' | 'science';
 
 /** How an attempt ended, ready to be written. All JSON is text already, free of what jsonb cannot hold. */
 export interface Ending {
   subjectId: string;
   attempt: number;
   statusId: number;
-  cause: 'finish' | 'fail' | 'time out' | 'release';
-  outcome: 'finished' | 'failed' | 'timed out' | 'released';
+  cause: 'finish' | 'fail' | 'time out' | 'release' | 'postpone' | 'give up' | 'cancel';
+  outcome: 'finished' | 'failed' | 'timed out' | 'released' | 'cancelled';
+  failure?: Failure | undefined;
   wallSeconds: number;
   cpuSeconds: number;
   result: Json | undefined;
@@ -17,6 +21,12 @@ export interface Ending {
   log: Json | undefined;
   /** Seconds from now before the entry may be claimed again; undefined: at once. For endings that lead back to where the entry was claimed from. */
   dueInSeconds: number | undefined;
+  /** Failures of the machinery since the last result, this one included; 0 after a result. */
+  setbacks: number;
+  /** Why the entry stands where it stands, for people. */
+  reason?: string | undefined;
+  /** The resource that the entry waits for. */
+  waitsFor?: string | undefined;
 }
 
 /**
@@ -25,36 +35,38 @@ export interface Ending {
  *
  * @returns the endings whose attempt still held its lease; of the others nothing was written
  */
-export async function advance(em: EntityManager, taskId: number, actor: string, endings: readonly Ending[]): Promise<Set<Ending>> {
-  const rows = await em.execute<{ subject_id: string; attempt: number }[]>(ADVANCE, [JSON.stringify(endings.map(toRow)), actor, taskId, taskId]);
+export async function advance(run: Run, taskId: number, actor: string, endings: readonly Ending[]): Promise<Set<Ending>> {
+  const rows = await run<{ subject_id: string; attempt: number }>(ADVANCE, [JSON.stringify(endings.map(toRow)), taskId, actor]);
   // Two attempts of one entry may end at once, one of them late.
   const moved = new Set(rows.map((row) => `${row.subject_id}/${row.attempt}`));
   return new Set(endings.filter(({ subjectId, attempt }) => moved.has(`${subjectId}/${attempt}`)));
 }
 
-const ADVANCE = `
+const ADVANCE = statement(`
 with ending as materialized (
   select *
-    from jsonb_to_recordset(?::jsonb) as e(
-      subject_id bigint, attempt integer, status_id smallint, cause text, outcome text, wall_seconds double precision,
-      cpu_seconds double precision, result jsonb, warning text, cost double precision, error jsonb, log jsonb, due_in_seconds double precision)),
+    from jsonb_to_recordset($1::jsonb) as e(
+      subject_id bigint, attempt integer, status_id smallint, cause text, outcome text, failure text, wall_seconds double precision,
+      cpu_seconds double precision, result jsonb, warning text, cost double precision, error jsonb, log jsonb, due_in_seconds double precision,
+      setbacks smallint, reason text, waits_for text)),
 moved as (
   update task_register r
-     set status_id = e.status_id, cause = e.cause, actor = ?, lease_owner = null, lease_until = null,
-         rescues = case when e.cause = 'release' then r.rescues else 0 end,
+     set status_id = e.status_id, cause = e.cause, actor = $3, lease_owner = null, lease_until = null, cancel_reason = null,
+         setbacks = e.setbacks, failure = e.failure, reason = e.reason, waits_for = e.waits_for,
          due_at = clock_timestamp() + e.due_in_seconds * interval '1 second',
          warning = e.warning, wall_seconds = e.wall_seconds, last_modified = clock_timestamp()
     from ending e
-   where r.subject_id = e.subject_id and r.task_id = ? and r.attempt = e.attempt and r.status_id = 2
-  returning r.subject_id, r.attempt),
+   where r.subject_id = e.subject_id and r.task_id = $2 and r.attempt = e.attempt and r.status_id = 2
+  returning r.subject_id, r.attempt, r.due_at),
 ended as (
   update attempt a
-     set ended_at = clock_timestamp(), outcome = e.outcome, status_id = e.status_id, wall_seconds = e.wall_seconds,
-         cpu_seconds = e.cpu_seconds, result = e.result, warning = e.warning, cost = e.cost, error = e.error, log = e.log, progress = null
+     set ended_at = clock_timestamp(), outcome = e.outcome, failure = e.failure, status_id = e.status_id, wall_seconds = e.wall_seconds,
+         cpu_seconds = e.cpu_seconds, result = e.result, warning = e.warning, cost = e.cost, error = e.error, log = e.log, progress = null,
+         retry_at = case when e.cause = 'postpone' then coalesce(m.due_at, clock_timestamp()) end
     from moved m
     join ending e on e.subject_id = m.subject_id and e.attempt = m.attempt
-   where a.subject_id = e.subject_id and a.task_id = ? and a.attempt = e.attempt)
-select subject_id, attempt from moved`;
+   where a.subject_id = e.subject_id and a.task_id = $2 and a.attempt = e.attempt)
+select subject_id, attempt from moved`);
 
 function toRow(ending: Ending): object {
   return {
@@ -63,6 +75,7 @@ function toRow(ending: Ending): object {
     status_id: ending.statusId,
     cause: ending.cause,
     outcome: ending.outcome,
+    failure: ending.failure,
     wall_seconds: ending.wallSeconds,
     cpu_seconds: ending.cpuSeconds,
     result: ending.result,
@@ -71,5 +84,8 @@ function toRow(ending: Ending): object {
     error: ending.error,
     log: ending.log,
     due_in_seconds: ending.dueInSeconds,
+    setbacks: ending.setbacks,
+    reason: ending.reason,
+    waits_for: ending.waitsFor,
   };
 }

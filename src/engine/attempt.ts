@@ -1,22 +1,26 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { isConnectionError } from '../db/connection-error.ts';
-import { describeError, storable } from '../db/storable.ts';
-import { LeaseLostError } from '../errors.ts';
+import type { Run, Statement } from '../db/hot.ts';
+import { describeError, storable, storableText } from '../db/storable.ts';
+import { CancelledError, LeaseLostError, ServiceError } from '../errors.ts';
 import type { RunContext } from '../runner/context.ts';
 import type { Json } from '../runner/outcome.ts';
+import { retryPolicyOf } from '../runner/retry-policy.ts';
 import type { StatusMachine } from '../status/machine.ts';
 import { PROCESSING } from '../status/status.ts';
 import { advance, type Ending } from './advance.ts';
 import { AttemptLog } from './attempt-log.ts';
+import { noteAnswer, noteFailure } from './breaker.ts';
 import type { ClaimedEntry } from './claim.ts';
 import type { CpuMeter } from './cpu-meter.ts';
-import type { EngineOptions, EngineTask } from './engine-options.ts';
+import { isLimited, type EngineOptions, type EngineTask } from './engine-options.ts';
 import type { Finisher } from './finisher.ts';
 import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
 import type { HeldAttempt } from './leases.ts';
+import { wakeSharers } from './limits.ts';
+import { withinBudget } from './retry-budget.ts';
 import { runAttempt, type RunEnd } from './run.ts';
-
-/** Seconds until an entry that its runner sent back to where it was claimed from may be claimed again. */
-const SENT_BACK_SECONDS = 60;
+import { isA, settle, type Verdict } from './settle.ts';
 
 /** What the attempts of a task share. */
 export interface AttemptDeps {
@@ -24,6 +28,8 @@ export interface AttemptDeps {
   cpu: CpuMeter;
   /** Every known status message. */
   statuses: ReadonlySet<string>;
+  /** Those of type error. */
+  errorStatuses: ReadonlySet<string>;
   finisher: Finisher;
 }
 
@@ -80,7 +86,7 @@ export class Attempt implements HeldAttempt {
         settleSeconds: options.settleSeconds,
       });
     } else if (!(reason instanceof LeaseLostError)) {
-      this.#end = { cause: 'release', status: claimFrom };
+      this.#end = reason instanceof CancelledError ? { cause: 'cancel', status: claimFrom, error: reason } : { cause: 'release', status: claimFrom };
     }
     this.#wallSeconds = (options.clock.monotonicMs() - started) / 1000;
     this.#cpuSeconds = cpuSeconds();
@@ -96,19 +102,21 @@ export class Attempt implements HeldAttempt {
         await this.#database.rollback();
         return lost();
       }
+      let verdict = this.#settle(end);
       if (end.cause === 'finish' && this.#database.wrote) {
-        const failure = await this.#commitTogether(end);
-        if (failure === undefined) return;
+        const failure = await this.#commitTogether(end, verdict);
+        if (failure === undefined) return await this.#afterwards(end, verdict);
         if (failure instanceof LeaseLostError) return lost();
         end = this.#failedBy(failure);
+        verdict = this.#settle(end);
       } else {
         await this.#database.rollback();
       }
-      // The database went away or ended a deadlock: not the runner's fault, and another attempt may do better.
-      if (end.cause === 'fail' && this.#database.interrupted) end = { cause: 'release', status: this.#task.claimFrom };
+      if (verdict.cause === 'postpone') verdict = await this.#withinBudget(end, verdict);
       // The stack is kept with the attempt; a thousand of them would hide everything else here.
-      if (end.error !== undefined) log.warn({ ...this.#where, status: end.status }, `attempt failed: ${describeError(end.error).message}`);
-      if (!(await this.#finish(end))) lost();
+      if (end.error !== undefined) log.warn({ ...this.#where, status: verdict.status, failure: verdict.failure }, `attempt failed: ${describeError(end.error).message}`);
+      if (await this.#finish(end, verdict)) await this.#afterwards(end, verdict);
+      else lost();
     } catch (error) {
       // The lease runs out, and the entry is rescued.
       log.error({ ...this.#where, err: error }, 'the end of an attempt could not be written');
@@ -141,22 +149,23 @@ export class Attempt implements HeldAttempt {
   }
 
   /** Where the database does not take what a runner gave, the attempt has failed of that: nothing must be left in processing. */
-  async #finish(end: RunEnd): Promise<boolean> {
+  async #finish(end: RunEnd, verdict: Verdict): Promise<boolean> {
     const { finisher, options } = this.#deps;
     try {
-      return await finisher.finish(this.#ending(end));
+      return await finisher.finish(this.#ending(end, verdict));
     } catch (error) {
       if (isConnectionError(error)) throw error;
       options.log.error({ ...this.#where, err: error }, 'the end of an attempt was refused by the database; it has failed');
-      return finisher.finish({ ...this.#ending(this.#failedBy(error)), log: undefined });
+      const refused = this.#failedBy(error);
+      return finisher.finish({ ...this.#ending(refused, this.#settle(refused)), log: undefined });
     }
   }
 
   /** The runner's rows and the new status, or neither. @returns what kept it from being committed */
-  async #commitTogether(end: RunEnd): Promise<unknown> {
+  async #commitTogether(end: RunEnd, verdict: Verdict): Promise<unknown> {
     try {
       await this.#database.commit(async (em) => {
-        const held = await advance(em, this.taskId, this.#deps.options.actor, [this.#ending(end)]);
+        const held = await advance(within(em), this.taskId, this.#deps.options.actor, [this.#ending(end, verdict)]);
         if (held.size === 0) throw new LeaseLostError(this);
       });
       return undefined;
@@ -165,18 +174,54 @@ export class Attempt implements HeldAttempt {
     }
   }
 
-  #ending(end: RunEnd): Ending {
+  #settle(end: RunEnd): Verdict {
+    const { options, errorStatuses } = this.#deps;
+    const { runner, claimFrom } = this.#task;
+    return settle(end, {
+      policy: retryPolicyOf(runner), setbacks: this.#entry.setbacks, interruption: this.#database.interruption, claimFrom, failedStatus: runner.failedStatusMessage, errorStatuses,
+      random: (options.random ?? Math.random)(), now: options.clock.now(),
+    });
+  }
+
+  /** The breaker hears of a service that failed, and the budget of the retry. A database that is away knows of neither. */
+  async #withinBudget({ error }: RunEnd, verdict: Verdict): Promise<Verdict> {
+    const { hot, log } = this.#deps.options;
+    const { subjectId, taskId, attempt } = this;
+    try {
+      const closed = isA(ServiceError, error) ? await noteFailure(hot.run, { subjectId, taskId, attempt, service: error.service, message: error.message }) : undefined;
+      return await withinBudget(hot.run, this.#task, verdict, closed);
+    } catch (failure) {
+      log.debug({ ...this.#where, err: failure }, 'a retry could not be counted');
+      return verdict;
+    }
+  }
+
+  /** What others wait for: the room that this attempt took, and the news that a service answers. */
+  async #afterwards(end: RunEnd, verdict: Verdict): Promise<void> {
+    if (!isLimited(this.#task)) return;
+    const { hot, log } = this.#deps.options;
+    try {
+      if (verdict.cause === 'finish') await noteAnswer(hot.run, this.taskId);
+      await wakeSharers(hot.run, this.taskId);
+    } catch (error) {
+      log.warn({ ...this.#where, err: error }, 'could not tell the tasks that share a limit; they look again by themselves');
+    }
+  }
+
+  #ending(end: RunEnd, verdict: Verdict): Ending {
     const { machine, statusIds } = this.#deps.options;
+    const { cause, failure, setbacks, reason, dueInSeconds, waitsFor } = verdict;
     // The machine decides whether the move is legal; what is written is what it answers.
     const next = machine.next(
       { status: PROCESSING, attempt: this.attempt, unmet: 0 },
-      { type: end.cause, status: end.status, attempt: this.attempt } as Parameters<StatusMachine['next']>[1],
+      { type: cause, status: verdict.status, attempt: this.attempt } as Parameters<StatusMachine['next']>[1],
     );
     return {
       subjectId: this.subjectId,
       attempt: this.attempt,
       statusId: statusIds.get(next.status)!,
-      cause: end.cause,
+      cause, failure, setbacks, dueInSeconds, waitsFor,
+      reason: reason === undefined ? undefined : storableText(reason, 1000),
       outcome: OUTCOMES[end.cause],
       wallSeconds: this.#wallSeconds,
       cpuSeconds: this.#cpuSeconds,
@@ -185,7 +230,6 @@ export class Attempt implements HeldAttempt {
       cost: end.cost,
       error: end.error === undefined ? undefined : describeError(end.error),
       log: storable(this.#log.lines, 'log'),
-      dueInSeconds: end.cause === 'finish' && next.status === this.#task.claimFrom ? SENT_BACK_SECONDS : undefined,
     };
   }
 
@@ -194,7 +238,17 @@ export class Attempt implements HeldAttempt {
   }
 }
 
-const OUTCOMES = { finish: 'finished', fail: 'failed', 'time out': 'timed out', release: 'released' } as const;
+const OUTCOMES = { finish: 'finished', fail: 'failed', 'time out': 'timed out', release: 'released', cancel: 'cancelled' } as const;
+
+/** A statement of the engine in a runner's transaction. */
+const within = (em: EntityManager): Run => async <Row extends object>({ text }: Statement, params: readonly unknown[]) => {
+  const inOrder: unknown[] = [];
+  const asked = text.replaceAll(/\$(\d+)/g, (_all, number) => {
+    inOrder.push(params[Number(number) - 1]);
+    return '?';
+  });
+  return (await em.execute(asked, inOrder)) as Row[];
+};
 
 async function resultOf(database: LazyEntityManager, subjectId: string, task: string): Promise<Json | undefined> {
   const rows = await database.read<{ result: Json | null }>(

@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
+import { statement, type Run, type Statement } from '../db/hot.ts';
 import type { Json } from '../runner/outcome.ts';
 import type { Transient } from '../runner/transient.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
@@ -9,6 +9,8 @@ export interface ClaimedEntry {
   taskId: number;
   /** The number of this attempt, which fences everything we write. */
   attempt: number;
+  /** Failures of the machinery since its last result. */
+  setbacks: number;
   /** What the runner gets: a {@link Transient}, or the plain subject for other kinds. */
   subject: Transient | Subject;
 }
@@ -16,35 +18,39 @@ export interface ClaimedEntry {
 /** An object of a kind that has no columns of its own. */
 export type Subject = Pick<Transient, 'id' | 'name' | 'publicTimestamp' | 'priority' | 'data'> & { kind: string };
 
+/** Of a task, what a claim needs. */
+export interface ClaimTask {
+  id: number;
+  name: string;
+  kind: string;
+  /** Id of the status that the task is claimed from, 1 for nearly all. */
+  claimFromId: number;
+  /** The runner's; an older one than another daemon has claims nothing. */
+  version: number;
+}
+
+/** Who claims. */
+export interface Claimer {
+  daemonId: number;
+  actor: string;
+  leaseSeconds: number;
+}
+
 /**
  * Claims at most `limit` entries of a task whose prerequisites are met: oldest public timestamp first (none last), then
  * higher priority, then the order in which the subjects came. Eligibility, lock, status, attempt number and attempt row
  * are one statement, so nothing can happen between them; entries that another daemon is just claiming are skipped.
- *
- * @param claimFromId id of the status that the task is claimed from, 1 for nearly all
  */
-export async function claim(
-  em: EntityManager,
-  task: { id: number; name: string; kind: string; claimFromId: number; version: number },
-  by: { daemonId: number; actor: string; leaseSeconds: number },
-  limit: number,
-): Promise<ClaimedEntry[]> {
-  const rows = await retryDeadlock(() => em.execute<ClaimRow[]>(claimSql(next(task.claimFromId)), [
-    task.id, task.id, task.name, limit, by.daemonId, by.leaseSeconds, by.actor, task.id, task.id, by.daemonId, task.version,
-  ]));
+export async function claim(run: Run, task: ClaimTask, by: Claimer, limit: number): Promise<ClaimedEntry[]> {
+  const rows = await retryDeadlock(() =>
+    run<ClaimRow>(nextStatement(task.claimFromId), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, limit, task.name]));
   return rows.map((row) => toEntry(task, row));
 }
 
-/** Claims one given entry, if its prerequisites are met and nobody has it; paused or not, due or not. */
-export async function claimOne(
-  em: EntityManager,
-  task: { id: number; kind: string; claimFromId: number; version: number },
-  by: { daemonId: number; actor: string; leaseSeconds: number },
-  subjectId: string,
-): Promise<ClaimedEntry | undefined> {
-  const rows = await retryDeadlock(() => em.execute<ClaimRow[]>(claimSql(named(task.claimFromId)), [
-    task.id, subjectId, by.daemonId, by.leaseSeconds, by.actor, task.id, task.id, by.daemonId, task.version,
-  ]));
+/** Claims one given entry, if its prerequisites are met, nobody holds it and nobody has it; paused or not, due or not. */
+export async function claimOne(run: Run, task: ClaimTask, by: Claimer, subjectId: string): Promise<ClaimedEntry | undefined> {
+  const rows = await retryDeadlock(() =>
+    run<ClaimRow>(namedStatement(task.claimFromId), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, subjectId]));
   return rows[0] === undefined ? undefined : toEntry(task, rows[0]);
 }
 
@@ -53,46 +59,60 @@ function toEntry(task: { id: number; kind: string }, row: ClaimRow): ClaimedEntr
     subjectId: row.subject_id,
     taskId: task.id,
     attempt: row.attempt,
+    setbacks: row.setbacks,
     subject: task.kind === 'transient' ? toTransient(row) : { ...toSubject(row), kind: task.kind },
   };
 }
 
 // The status ids stand in the text: the planner uses a partial index only for literals. A schedule that is switched off
-// (a person paused the task) or a task that is not active yields nothing.
-const next = (claimFromId: number) => `
+// (a person paused the task), a task that is not active or outside its window, and one that a newer runner has advanced
+// yield nothing.
+const nextStatement = perStatus((claimFromId) => claimSql(`
   select r.subject_id
     from task_register r
-   where r.task_id = ? and r.status_id = ${Number(claimFromId)} and r.unmet = 0 and r.due_at is null
-     and exists (select from task t where t.id = ? and t.active)
-     and not exists (select from schedule s where s.runner = ? and not s.enabled)
+   where r.task_id = $1 and r.status_id = ${claimFromId} and r.ready and r.due_at is null
+     and exists (select from task t where t.id = $1 and t.active and t.runner_version <= $5 and in_window(t.window_from, t.window_to, t.window_zone))
+     and not exists (select from schedule s where s.runner = $7 and not s.enabled)
    order by r.public_timestamp, r.priority desc, r.subject_id
-   limit ?
-     for update of r skip locked`;
+   limit $6
+     for update of r skip locked`));
 
-const named = (claimFromId: number) => `
+const namedStatement = perStatus((claimFromId) => claimSql(`
   select r.subject_id
     from task_register r
-   where r.task_id = ? and r.subject_id = ? and r.status_id = ${Number(claimFromId)} and r.unmet = 0
-     for update of r skip locked`;
+   where r.task_id = $1 and r.subject_id = $6 and r.status_id = ${claimFromId} and r.ready
+     for update of r skip locked`));
 
-const claimSql = (eligible: string) => `
+/** One statement for each status that entries are claimed from. */
+function perStatus(text: (claimFromId: number) => string): (claimFromId: number) => Statement {
+  const made = new Map<number, Statement>();
+  return (claimFromId) => {
+    const found = made.get(claimFromId) ?? statement(text(Number(claimFromId)));
+    made.set(claimFromId, found);
+    return found;
+  };
+}
+
+function claimSql(eligible: string): string {
+  return `
 with eligible as materialized (${eligible}),
 claimed as (
   update task_register r
-     set status_id = 2, attempt = r.attempt + 1, lease_owner = ?, lease_until = clock_timestamp() + ? * interval '1 second', due_at = null,
-         cause = 'claim', actor = ?, last_modified = clock_timestamp()
+     set status_id = 2, attempt = r.attempt + 1, lease_owner = $2, lease_until = clock_timestamp() + $3 * interval '1 second', due_at = null,
+         cause = 'claim', actor = $4, reason = null, waits_for = null, cancel_reason = null, last_modified = clock_timestamp()
     from eligible e
-   where r.subject_id = e.subject_id and r.task_id = ?
-  returning r.subject_id, r.attempt),
+   where r.subject_id = e.subject_id and r.task_id = $1
+  returning r.subject_id, r.attempt, r.setbacks),
 logged as (
   insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version)
-  select subject_id, ?, attempt, ?, ? from claimed)
-select c.subject_id, c.attempt, s.name, s.public_timestamp, s.priority, s.data, t.ra_deg, t.dec_deg, t.redshift,
+  select subject_id, $1, attempt, $2, $5 from claimed)
+select c.subject_id, c.attempt, c.setbacks, s.name, s.public_timestamp, s.priority, s.data, t.ra_deg, t.dec_deg, t.redshift,
        t.tns_prefix, t.tns_id, t.spectroscopic_class, t.photometric_class, t.milkyway_dust_reddening
   from claimed c
   join subject s on s.id = c.subject_id
   left join transient t on t.subject_id = c.subject_id
  order by s.public_timestamp, s.priority desc, s.id`;
+}
 
 /** A subject's columns as the claim and `loadSubject` read them. */
 interface SubjectColumns {
@@ -110,7 +130,7 @@ interface SubjectColumns {
   photometric_class: string | null;
   milkyway_dust_reddening: number | null;
 }
-type ClaimRow = SubjectColumns & { attempt: number };
+type ClaimRow = SubjectColumns & { attempt: number; setbacks: number };
 
 function toSubject(row: SubjectColumns): Omit<Subject, 'kind'> {
   return {

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
+import type { Hot } from '../db/hot.ts';
 import type { Logger } from '../log.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
 import type { StatusMachine } from '../status/machine.ts';
@@ -16,12 +17,20 @@ export interface EngineTask {
   runner: SubjectTaskRunner<unknown>;
 }
 
+/** Whether claims of the task must ask for room beyond this daemon's own. */
+export const isLimited = ({ runner }: Pick<EngineTask, 'runner'>): boolean => runner.concurrency !== undefined || Object.keys(runner.uses).length > 0;
+
 export interface EngineOptions {
+  /** For what runners do. */
   fork: () => EntityManager;
+  /** For what the engine does. */
+  hot: Hot;
   tasks: readonly EngineTask[];
   machine: StatusMachine;
   /** Status message → id. */
   statusIds: ReadonlyMap<string, number>;
+  /** 0 ≤ random < 1, for the waits between attempts; Math.random unless given. */
+  random?: () => number;
   daemonId: number;
   /** Who the transitions say did it, e.g. `daemon 3 (host:1234)`. */
   actor: string;

@@ -23,6 +23,7 @@ export class Engine {
   /** Shares this process's CPU time out among what runs. */
   readonly cpu = new CpuMeter();
   readonly #statuses: ReadonlySet<string>;
+  readonly #errorStatuses: ReadonlySet<string>;
   #ended = 0;
   #stopping = false;
   #onQuiet: () => void = () => {};
@@ -31,8 +32,9 @@ export class Engine {
     this.#options = options;
     this.#places = new Places(options.concurrency);
     this.#statuses = new Set(options.statusIds.keys());
+    this.#errorStatuses = new Set(options.machine.statuses.filter(({ type }) => type === 'error').map(({ message }) => message));
     for (const task of options.tasks) {
-      const finisher = new Finisher(options.fork, task.id, options.actor);
+      const finisher = new Finisher(options.hot, task.id, options.actor);
       this.#finishers.push(finisher);
       this.#loops.set(task.id, new TaskLoop(options, task, this.#places, (entry) => this.#begin(task, entry, finisher)));
     }
@@ -106,7 +108,7 @@ export class Engine {
   }
 
   #begin(task: EngineTask, entry: ClaimedEntry, finisher: Finisher): Promise<void> {
-    const attempt = new Attempt({ options: this.#options, cpu: this.cpu, statuses: this.#statuses, finisher }, task, entry);
+    const attempt = new Attempt({ options: this.#options, cpu: this.cpu, statuses: this.#statuses, errorStatuses: this.#errorStatuses, finisher }, task, entry);
     this.leases.add(attempt);
     if (this.#stopping) attempt.abort(new StoppingError());
     return new Promise((resolve) => {

@@ -1,5 +1,5 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { isConnectionError } from '../db/connection-error.ts';
+import type { Hot } from '../db/hot.ts';
 import { advance, type Ending } from './advance.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
 
@@ -19,15 +19,15 @@ interface Waiting {
  * gather. Alone, an ending goes at once; under load, the database commits once for hundreds.
  */
 export class Finisher {
-  readonly #fork: () => EntityManager;
+  readonly #hot: Hot;
   readonly #taskId: number;
   readonly #actor: string;
   #waiting: Waiting[] = [];
   #busy = false;
   #patient = true;
 
-  constructor(fork: () => EntityManager, taskId: number, actor: string) {
-    this.#fork = fork;
+  constructor(hot: Hot, taskId: number, actor: string) {
+    this.#hot = hot;
     this.#taskId = taskId;
     this.#actor = actor;
   }
@@ -52,7 +52,7 @@ export class Finisher {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MOST_AT_ONCE);
       try {
-        const held = await retryDeadlock(() => advance(this.#fork(), this.#taskId, this.#actor, batch.map(({ ending }) => ending)));
+        const held = await retryDeadlock(() => advance(this.#hot.run, this.#taskId, this.#actor, batch.map(({ ending }) => ending)));
         for (const { ending, resolve } of batch) resolve(held.has(ending));
       } catch (error) {
         if (isConnectionError(error) && this.#patient) {
@@ -71,7 +71,7 @@ export class Finisher {
   async #oneByOne(batch: readonly Waiting[]): Promise<void> {
     for (const { ending, resolve, reject } of batch) {
       try {
-        const held = await retryDeadlock(() => advance(this.#fork(), this.#taskId, this.#actor, [ending]));
+        const held = await retryDeadlock(() => advance(this.#hot.run, this.#taskId, this.#actor, [ending]));
         resolve(held.has(ending));
       } catch (error) {
         reject(error);

@@ -9,8 +9,8 @@ export interface LazyEntityManager {
   readonly em: EntityManager;
   /** Whether the runner wrote, or may have, or changed entities that it had found. If not, the new status needs no transaction of its own. */
   readonly wrote: boolean;
-  /** Whether a statement failed because the database went away or ended a deadlock with it: no fault of the runner's. */
-  readonly interrupted: boolean;
+  /** The error of a statement that failed because the database went away or ended a deadlock with it: no fault of the runner's. */
+  readonly interruption: unknown;
   /** A `select`, in the attempt's transaction where one has begun, so that an attempt never needs two connections at once. */
   read<Row extends object>(sql: string, params: readonly unknown[]): Promise<Row[]>;
   /** Runs `finish` inside the attempt's transaction, after its unit of work is flushed, and commits; rolls back if anything throws. */
@@ -46,7 +46,7 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
   let marked = false;
   let over = false;
   let undone = false;
-  let interrupted = false;
+  let interruption: unknown;
 
   const open = (): EntityManager => {
     if (real === undefined) {
@@ -65,7 +65,7 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
     }
   };
   const watch = (error: unknown): void => {
-    if (isConnectionError(error) || isDeadlock(error)) interrupted = true;
+    if (isConnectionError(error) || isDeadlock(error)) interruption ??= error;
   };
   const guard = (em: EntityManager): EntityManager =>
     new Proxy(em, {
@@ -102,8 +102,8 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
     get wrote() {
       return marked || begun !== undefined || (real !== undefined && hasChanges(real));
     },
-    get interrupted() {
-      return interrupted;
+    get interruption() {
+      return interruption;
     },
     async read<Row extends object>(sql: string, params: readonly unknown[]): Promise<Row[]> {
       return (await open().execute(sql, [...params])) as Row[];

@@ -86,7 +86,7 @@ const SEND_BACK = `
 with chosen as materialized (${CHOSEN} for update of r),
 sent as (
   update task_register r
-     set status_id = 1, cause = ?, actor = ?, due_at = null, rescues = 0, lease_owner = null, lease_until = null, warning = null,
+     set status_id = 1, cause = ?, actor = ?, due_at = null, setbacks = 0, failure = null, reason = null, waits_for = null, lease_owner = null, lease_until = null, warning = null,
          last_modified = clock_timestamp()
     from chosen c
    where r.subject_id = c.subject_id and r.task_id = c.task_id)

@@ -1,3 +1,4 @@
+import type { Database } from '../db/database.ts';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { RefusedError, UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
@@ -9,6 +10,8 @@ import type { EngineTask } from './engine-options.ts';
 interface Obstacle {
   status: string;
   unmet: { task: string; wanted: string; found: string }[];
+  /** Who holds it and why. */
+  holds: { placed_by: string; reason: string }[];
 }
 
 /**
@@ -17,13 +20,14 @@ interface Obstacle {
  * @throws {UnknownNameError} there is no such transient
  * @throws {RefusedError} its prerequisites are not met, it runs already, or it is done; says which
  */
-export async function claimNamed(em: EntityManager, task: EngineTask, subject: string, by: { daemonId: number; actor: string; leaseSeconds: number }): Promise<ClaimedEntry> {
+export async function claimNamed(database: Pick<Database, 'em' | 'hot'>, task: EngineTask, subject: string, by: { daemonId: number; actor: string; leaseSeconds: number }): Promise<ClaimedEntry> {
+  const em = database.em();
   const [found] = await em.execute<{ id: string }[]>(`select id from subject where kind = ? and name = ?`, [task.kind, subject]);
   if (found === undefined) {
     const names = (await em.execute<{ name: string }[]>(`select name from subject where kind = ? order by name limit 5000`, [task.kind])).map(({ name }) => name);
     throw new UnknownNameError(task.kind, subject, names, nearest(subject, names));
   }
-  const entry = await claimOne(em, { ...task, version: task.runner.version }, by, found.id);
+  const entry = await claimOne(database.hot.run, { ...task, version: task.runner.version }, by, found.id);
   if (entry === undefined) throw new RefusedError(describe(task.name, subject, await obstacle(em, task.id, found.id), task.claimFrom));
   return entry;
 }
@@ -43,13 +47,17 @@ async function obstacle(em: EntityManager, taskId: number, subjectId: string): P
       order by t.id`,
     [subjectId, taskId],
   );
-  return { status: row?.status ?? 'not in the register', unmet };
+  const holds = await em.execute<Obstacle['holds']>(
+    `select placed_by, reason from hold where subject_id = ? and (task_id is null or task_id = ?) order by id`, [subjectId, taskId],
+  );
+  return { status: row?.status ?? 'not in the register', unmet, holds };
 }
 
-function describe(task: string, subject: string, { status, unmet }: Obstacle, claimFrom: string): string {
+function describe(task: string, subject: string, { status, unmet, holds }: Obstacle, claimFrom: string): string {
   if (unmet.length > 0) {
     return `"${task}" of ${subject} cannot run yet: ${unmet.map((one) => `"${one.task}" must be "${one.wanted}", it is "${one.found}"`).join('; ')}.`;
   }
+  if (holds.length > 0) return `"${task}" of ${subject} is held by ${holds.map(({ placed_by, reason }) => `${placed_by}: ${reason}`).join('; ')}. Use "afterglow unhold" first.`;
   if (status !== claimFrom) return `"${task}" of ${subject} is "${status}"; it is run from "${claimFrom}". Use "afterglow reset" first.`;
   return `"${task}" of ${subject} is being claimed by somebody else, waits for a later time, or its schedule is off.`;
 }

@@ -1,4 +1,4 @@
-import { LeaseLostError, OutcomeError, StoppingError, TimeLimitError } from '../errors.ts';
+import { CancelledError, LeaseLostError, OutcomeError, StoppingError, TimeLimitError } from '../errors.ts';
 import type { RunContext } from '../runner/context.ts';
 import type { Outcome } from '../runner/outcome.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
@@ -7,7 +7,7 @@ import { describeError, storable } from '../db/storable.ts';
 
 /** What an attempt came to, before it is written. */
 export interface RunEnd {
-  cause: 'finish' | 'fail' | 'time out' | 'release';
+  cause: 'finish' | 'fail' | 'time out' | 'release' | 'cancel';
   status: string;
   result?: ReturnType<typeof storable>;
   warning?: string;
@@ -15,7 +15,7 @@ export interface RunEnd {
   error?: unknown;
 }
 
-/** After its time limit a runner has this long to settle before its place is given to others, unless the options say otherwise. */
+/** After its time limit, or when a person cancels it, a runner has this long to settle before its place is given to others, unless the options say otherwise. */
 const SETTLE_SECONDS = 5;
 
 /**
@@ -41,7 +41,7 @@ export async function runAttempt(
   const abandoned = new Promise<never>((_resolve, reject) => {
     abort.signal.addEventListener('abort', () => {
       const { reason } = abort.signal as { reason: unknown };
-      const wait = reason instanceof TimeLimitError ? (options.settleSeconds ?? SETTLE_SECONDS) * 1000 : 0;
+      const wait = reason instanceof TimeLimitError || reason instanceof CancelledError ? (options.settleSeconds ?? SETTLE_SECONDS) * 1000 : 0;
       // A lost lease or the end of the grace time is not argued with; what the runner still does is not written.
       timers.push(setTimeout(() => reject(reason as Error), wait));
     });
@@ -66,6 +66,7 @@ export async function runAttempt(
 function stopped(reason: unknown, claimFrom: string): RunEnd | undefined {
   if (reason instanceof LeaseLostError) return undefined;
   if (reason instanceof StoppingError) return { cause: 'release', status: claimFrom };
+  if (reason instanceof CancelledError) return { cause: 'cancel', status: claimFrom, error: reason };
   return { cause: 'time out', status: TIME_LIMIT_EXCEEDED, error: reason };
 }
 

@@ -1,5 +1,6 @@
 import { claim, type ClaimedEntry } from './claim.ts';
-import type { EngineOptions, EngineTask } from './engine-options.ts';
+import { isLimited, type EngineOptions, type EngineTask } from './engine-options.ts';
+import { claimLimited } from './limits.ts';
 import type { Places } from './places.ts';
 
 /** Claims the entries of one task as long as there are any. */
@@ -12,6 +13,8 @@ export class TaskLoop {
   #woken = false;
   #stopped = false;
   #looking: Promise<void> | undefined;
+  #again: NodeJS.Timeout | undefined;
+  #heldBackBy: string | undefined;
 
   constructor(options: EngineOptions, task: EngineTask, places: Places, attempt: (entry: ClaimedEntry) => Promise<void>) {
     this.#options = options;
@@ -24,8 +27,14 @@ export class TaskLoop {
     return this.#looking !== undefined || this.#open.size > 0;
   }
 
+  /** What keeps the task from being claimed more; undefined where nothing does. */
+  get heldBackBy(): string | undefined {
+    return this.#heldBackBy;
+  }
+
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#again);
   }
 
   async drained(): Promise<void> {
@@ -45,7 +54,7 @@ export class TaskLoop {
       this.#woken = false;
       const room = await this.#places.reserve();
       const claimed = await this.#claim(room);
-      this.#places.free(room - claimed.length);
+      this.#places.claimed(room - claimed.length);
       if (claimed.length === room) this.#woken = true;
       for (const entry of claimed) void this.begin(entry);
     }
@@ -55,10 +64,17 @@ export class TaskLoop {
 
   async #claim(room: number): Promise<ClaimedEntry[]> {
     if (this.#stopped) return [];
-    const { fork, daemonId, actor, leaseSeconds, log } = this.#options;
+    const { hot, daemonId, actor, leaseSeconds, log } = this.#options;
     const { id, name, kind, claimFromId, runner } = this.#task;
+    const task = { id, name, kind, claimFromId, version: runner.version };
+    const by = { daemonId, actor, leaseSeconds };
     try {
-      return await claim(fork(), { id, name, kind, claimFromId, version: runner.version }, { daemonId, actor, leaseSeconds }, room);
+      if (!isLimited(this.#task)) return await claim(hot.run, task, by, room);
+      const { entries, heldBack } = await claimLimited(hot, task, by, room);
+      this.#heldBackBy = heldBack?.by;
+      clearTimeout(this.#again);
+      if (heldBack?.againInSeconds !== undefined) this.#again = setTimeout(() => void this.wake(), Math.min(heldBack.againInSeconds, 60) * 1000 + 5);
+      return entries;
     } catch (error) {
       log.error({ task: name, err: error }, 'could not claim; the next tick tries again');
       return [];

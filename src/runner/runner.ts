@@ -1,6 +1,14 @@
 import type { RunContext } from './context.ts';
 import type { Json, Outcome } from './outcome.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 import type { Transient } from './transient.ts';
+
+/**
+ * What happens to slots of a schedule that could not be fired, because no daemon ran, the machine slept, the runner was still busy or
+ * the database was away: `skip` leaves them to the next slot, `once` runs the runner once for all of them as soon as that is
+ * possible, `{ all: n }` runs it for each, in their order, the newest n of them at most. Each one is recorded with its reason.
+ */
+export type MissedSlots = 'skip' | 'once' | { readonly all: number };
 
 /**
  * What every runner declares: which task, and when to look for work.
@@ -15,6 +23,8 @@ export abstract class TaskRunner {
   readonly timeZone: string = 'UTC';
   /** Whether the schedule is on when it is first seen; afterwards a person's choice is kept. */
   readonly initiallyEnabled: boolean = true;
+  /** What happens to slots that were missed. A runner with objects skips them, because any tick of it looks at everything; one without runs once. */
+  readonly missedSlots: MissedSlots = 'skip';
   /** Seconds after which the abort signal fires; undefined takes the task's limit from the fixtures, Infinity means none. */
   readonly timeLimitSeconds: number | undefined = undefined;
   /** A small integer; raise it when what the runner computes changes. Kept with every attempt. */
@@ -36,6 +46,20 @@ export abstract class SubjectTaskRunner<Subject> extends TaskRunner {
   readonly returns: readonly string[] | undefined = undefined;
   /** `at once`: a finished prerequisite wakes this runner, the schedule is the safety net. `on schedule`: it works only when its schedule fires. */
   readonly wakes: 'at once' | 'on schedule' = 'at once';
+  /** What to do when the machinery fails, where it differs from {@link DEFAULT_RETRY}, e.g. `{ attempts: 10, capSeconds: 600 }`. */
+  readonly retry: Partial<RetryPolicy> = {};
+  /** `process`: every attempt runs in a child process, which is killed where it does not stop; for what computes long, blocks, or crashes. */
+  readonly isolation: 'none' | 'process' = 'none';
+  /** Resident memory of an isolated attempt with all that it starts, MiB; more, and it is killed. Undefined: no limit. */
+  readonly memoryLimitMiB: number | undefined = undefined;
+  /** How long an isolated attempt may take to stop: after its time limit before SIGTERM, and after that before SIGKILL. */
+  readonly killGraceSeconds: number = 10;
+  /** Attempts of this task at once, over all daemons together. Undefined: as many as the daemons have places for. */
+  readonly concurrency: number | undefined = undefined;
+  /** What an attempt takes of the resources of the fixtures while it runs, e.g. `{ tns: 1 }`. */
+  readonly uses: Readonly<Record<string, number>> = {};
+  /** Labels that a daemon must have to run this, e.g. `['gpu']`. */
+  readonly requires: readonly string[] = [];
 
   /**
    * Does the task for one object and says which status it has now.
@@ -53,6 +77,7 @@ export abstract class TransientTaskRunner extends SubjectTaskRunner<Transient> {
 
 /** Extend this for work that has no object: loading a catalogue, drawing a plot, cleaning up. */
 export abstract class SystemTaskRunner extends TaskRunner {
+  override readonly missedSlots: MissedSlots = 'once';
   /** Run once when a daemon starts, before any transient is looked at. */
   readonly runsAtStart: boolean = false;
   /** Run when the last open entry is finished, so that products show the final state. */

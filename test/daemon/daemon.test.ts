@@ -140,7 +140,7 @@ describe('a daemon takes care', () => {
     await world.add('a');
     // Its daemon is not known here, so nobody can tell that it is dead.
     await world.put('a', 'One', 'processing', { owner: 999, seconds: 0.5 });
-    const { lines, daemon } = await startDaemon(world);
+    const { lines, daemon } = await startDaemon(world, { config: { leaseSeconds: 1 } });
     expect((await world.entry('a', 'One')).status).toBe('processing');
     await vi.waitFor(() => expect(daemon.ended).toBe(1), 10_000);
     expect((await world.attempts('a', 'One')).map(({ outcome }) => outcome)).toEqual(['rescued', 'finished']);

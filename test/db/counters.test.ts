@@ -112,7 +112,7 @@ describe('the counters of unmet prerequisites', () => {
       },
     });
     await world.add(...Array.from({ length: 12 }, (_, n) => `sn${n}`));
-    const finishers = new Map(world.tasks.map(({ id }) => [id, new Finisher(() => database.em(), id, 'test')]));
+    const finishers = new Map(world.tasks.map(({ id }) => [id, new Finisher(database.hot, id, 'test')]));
     const random = pseudoRandom(7_216_003);
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
     const done = { claimed: 0, ended: 0, late: 0, reset: 0, retried: 0, rescued: 0 };
@@ -121,7 +121,7 @@ describe('the counters of unmet prerequisites', () => {
         const task = pick(world.tasks);
         const act = random();
         if (act < 0.7) {
-          const entries = await claim(database.em(), { ...task, version: 1 }, { daemonId, actor: 'test', leaseSeconds: random() < 0.1 ? -1 : 60 }, 1 + Math.floor(random() * 6));
+          const entries = await claim(database.hot.run, { ...task, version: 1 }, { daemonId, actor: 'test', leaseSeconds: random() < 0.1 ? -1 : 60 }, 1 + Math.floor(random() * 6));
           done.claimed += entries.length;
           await Promise.all(
             entries.map(async (entry) => {
@@ -129,7 +129,7 @@ describe('the counters of unmet prerequisites', () => {
               done[held ? 'ended' : 'late'] += 1;
             }),
           );
-        } else if (act < 0.8) done.rescued += (await rescue(database.em(), 'test', [])).length;
+        } else if (act < 0.8) done.rescued += (await rescue(database.hot, 'test', [], 0)).length;
         else if (act < 0.9) done.retried += (await retryEntries(database.em(), {}, 'test')).length;
         else done.reset += (await resetEntries(database.em(), { subjects: [`sn${Math.floor(random() * 12)}`] }, 'test')).length;
       }
@@ -148,7 +148,7 @@ describe('the counters of unmet prerequisites', () => {
 function endingOf(world: World, { subjectId, attempt }: { subjectId: string; attempt: number }, status: string): Ending {
   return {
     subjectId, attempt, statusId: world.statusIds.get(status)!, cause: 'finish', outcome: 'finished', wallSeconds: 0, cpuSeconds: 0,
-    result: undefined, warning: undefined, cost: undefined, error: undefined, log: undefined, dueInSeconds: undefined,
+    result: undefined, warning: undefined, cost: undefined, error: undefined, log: undefined, dueInSeconds: undefined, setbacks: 0,
   };
 }
 

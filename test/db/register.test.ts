@@ -1,6 +1,6 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import type { Run } from '../../src/db/hot.ts';
 import { refreshStatistics } from '../../src/db/statistics.ts';
 import { countDrift } from '../../src/db/sync-graph.ts';
 import { claim } from '../../src/engine/claim.ts';
@@ -269,14 +269,12 @@ interface PlanNode {
 /** How PostgreSQL chose what a claim takes: the node that reads the register, its rows, and the pages of the whole choice. */
 async function explainClaim<Name extends string>(world: World<Name>, task: Name) {
   let plan: PlanNode | undefined;
-  const em = {
-    execute: async (sql: string, params: unknown[]) => {
-      const [row] = await database.em().execute<{ 'QUERY PLAN': [{ Plan: PlanNode }] }[]>(`explain (analyze, buffers, format json) ${sql}`, params);
-      plan = row!['QUERY PLAN'][0].Plan;
-      return [];
-    },
-  } as unknown as EntityManager;
-  await claim(em, { ...world.task(task), version: 1 }, { daemonId: 1, actor: 'test', leaseSeconds: 60 }, 10);
+  const explain: Run = async ({ name, text }, params) => {
+    const [row] = await database.hot.run<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>({ name: `explain_${name}`, text: `explain (analyze, buffers, format json) ${text}` }, params);
+    plan = row!['QUERY PLAN'][0].Plan;
+    return [];
+  };
+  await claim(explain, { ...world.task(task), version: 1 }, { daemonId: 1, actor: 'test', leaseSeconds: 60 }, 10);
   const all = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(all)];
   const eligible = all(plan!).find((node) => node['Subplan Name'] === 'CTE eligible')!;
   const node = all(eligible).find((one) => one['Relation Name'] === 'task_register')!;

@@ -15,10 +15,10 @@ beforeAll(async () => {
 });
 
 const leaseRunsOut = () => database.em().execute(`update task_register set lease_until = clock_timestamp() - interval '1 ms' where status_id = 2`);
-const take = (world: World<'Match'>) => claim(database.em(), { ...world.task('Match'), version: 1 }, { daemonId: 1, actor: 'daemon 1', leaseSeconds: 60 }, 10);
+const take = (world: World<'Match'>) => claim(database.hot.run, { ...world.task('Match'), version: 1 }, { daemonId: 1, actor: 'daemon 1', leaseSeconds: 60 }, 10);
 const ending = (world: World, subjectId: string, attempt: number, status = 'processed'): Ending => ({
   subjectId, attempt, statusId: world.statusIds.get(status)!, cause: 'finish', outcome: 'finished', wallSeconds: 1, cpuSeconds: 0.5,
-  result: { from: attempt }, warning: undefined, cost: undefined, error: undefined, log: undefined, dueInSeconds: undefined,
+  result: { from: attempt }, warning: undefined, cost: undefined, error: undefined, log: undefined, dueInSeconds: undefined, setbacks: 0,
 });
 
 describe('an advance', () => {
@@ -29,7 +29,7 @@ describe('an advance', () => {
     await resetEntries(database.em(), { subjects: ['late'] }, 'dora');
     await take(world);
     const endings = [ending(world, late!, 1, 'no host'), ending(world, intime!, 1)];
-    expect(await advance(database.em(), world.task('Match').id, 'daemon 1', endings)).toEqual(new Set([endings[1]]));
+    expect(await advance(database.hot.run, world.task('Match').id, 'daemon 1', endings)).toEqual(new Set([endings[1]]));
     expect(await world.entry('late', 'Match')).toMatchObject({ status: 'processing', attempt: 2 });
     expect(await world.attempts('late', 'Match')).toMatchObject([{ attempt: 1, outcome: 'superseded', result: null }, { attempt: 2, outcome: 'running', ended: false }]);
     expect(await world.attempts('intime', 'Match')).toMatchObject([{ outcome: 'finished', result: { from: 1 } }]);
@@ -42,7 +42,7 @@ describe('an advance', () => {
     await resetEntries(database.em(), {}, 'dora');
     await take(world);
     const endings = [ending(world, id!, 1, 'no host'), ending(world, id!, 2)];
-    expect(await advance(database.em(), world.task('Match').id, 'daemon 1', endings)).toEqual(new Set([endings[1]]));
+    expect(await advance(database.hot.run, world.task('Match').id, 'daemon 1', endings)).toEqual(new Set([endings[1]]));
     expect(await world.statuses('Match')).toEqual({ a: 'processed' });
     expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'superseded', result: null }, { outcome: 'finished', result: { from: 2 } }]);
   });
@@ -51,8 +51,8 @@ describe('an advance', () => {
     const world = await createWorld(database, { tasks: { Match: {} } });
     const [id] = await world.add('a');
     await take(world);
-    expect((await advance(database.em(), world.task('Match').id, 'daemon 1', [ending(world, id!, 1)])).size).toBe(1);
-    expect((await advance(database.em(), world.task('Match').id, 'daemon 1', [ending(world, id!, 1, 'failed')])).size).toBe(0);
+    expect((await advance(database.hot.run, world.task('Match').id, 'daemon 1', [ending(world, id!, 1)])).size).toBe(1);
+    expect((await advance(database.hot.run, world.task('Match').id, 'daemon 1', [ending(world, id!, 1, 'failed')])).size).toBe(0);
     expect(await world.transitions('a', 'Match')).toEqual(['claim: not processed > processing', 'finish: processing > processed']);
   });
 });
@@ -76,7 +76,7 @@ describe('a lease', () => {
     await engine.leases.renew(database.em(), 100);
     expect((await world.entry('a', 'Match')).lease_seconds).toBeGreaterThan(95);
     expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'running', progress: 0.5 }]);
-    expect(await rescue(database.em(), 'daemon 2', [])).toEqual([]);
+    expect(await rescue(database.hot, 'daemon 2', [], 0)).toEqual([]);
     open.open();
     await quiet();
     expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'finished', progress: null }]);
@@ -96,7 +96,7 @@ describe('a lease', () => {
     await one.engine.wake();
     await world.runner('Match').began('a');
     await leaseRunsOut();
-    expect(await rescue(database.em(), 'daemon 2', [])).toHaveLength(1);
+    expect(await rescue(database.hot, 'daemon 2', [], 0)).toHaveLength(1);
     await two.work();
     await one.engine.leases.renew(database.em(), 60);
     await one.quiet();

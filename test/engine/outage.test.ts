@@ -17,7 +17,7 @@ async function given() {
   onTestFinished(() => far.close());
   const world = await createWorld(database, { tasks: { Match: {} } });
   await world.add('a');
-  return { wire, world, ...world.engine({ fork: () => far.em() }) };
+  return { wire, world, ...world.engine({ fork: () => far.em(), hot: far.hot }) };
 }
 
 describe('while the database is away', () => {
@@ -37,7 +37,7 @@ describe('while the database is away', () => {
     expect(world.runner('Match').runs).toHaveLength(1);
   });
 
-  it('what a runner had written is lost, and the entry is handed back to be run again, not failed', async () => {
+  it('what a runner had written is lost, and the entry waits to be run again, not failed', async () => {
     const { wire, world, engine, quiet, work } = await given();
     const open = gate();
     world.runner('Match').does(writes('half', (subject, context) => (context.attempt === 1 ? open.script(subject, context) : 'processed')));
@@ -48,7 +48,7 @@ describe('while the database is away', () => {
     await vi.waitFor(() => expect(engine.running).toBe(0));
     await wire.mend();
     await quiet();
-    expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'released', error: null }]);
+    expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'failed', failure: 'machinery', status: 'not processed' }]);
     expect(await world.notes()).toEqual([]);
     await work();
     expect([await world.statuses('Match'), await world.notes()]).toEqual([{ a: 'processed' }, ['half']]);
@@ -68,7 +68,7 @@ describe('while the database is away', () => {
     await vi.waitFor(() => expect(engine.running).toBe(0));
     await wire.mend();
     await quiet();
-    expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'released' }]);
+    expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'failed', failure: 'machinery' }]);
   });
 
   it('a runner that cannot reach somebody else has failed like any other', async () => {
@@ -89,7 +89,7 @@ describe('while the database is away', () => {
     await engine.stop(0.02);
     expect(lines).toContainEqual(expect.objectContaining({ msg: 'the end of an attempt could not be written', subject: 'a' }));
     await database.em().execute(`update task_register set lease_until = clock_timestamp()`);
-    expect(await rescue(database.em(), 'daemon 2', [])).toHaveLength(1);
+    expect(await rescue(database.hot, 'daemon 2', [], 0)).toHaveLength(1);
     await wire.mend();
   });
 });

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
-import { ServiceError } from '../../src/errors.ts';
+import { PermanentError } from '../../src/errors.ts';
 import { createDatabase } from '../harness.ts';
 import { throws, type Script } from './scripted-runner.ts';
 import { createWorld } from './create-world.ts';
@@ -106,15 +106,15 @@ describe('a runner that throws', () => {
   it('leaves its own failed status, with the error, its code and stack, its fields and its cause', async () => {
     const { entry, attempt, lines } = await run(
       () => {
-        throw Object.assign(new ServiceError('NED', 'NED did not answer', { cause: new TypeError('fetch failed') }), { url: 'https://example.org', headers: { secret: 1 } });
+        throw Object.assign(new PermanentError('NED knows no such galaxy', { cause: new TypeError('fetch failed') }), { url: 'https://example.org', headers: { secret: 1 } });
       },
       { failed: 'no host' },
     );
     expect(entry).toMatchObject({ status: 'no host', cause: 'fail' });
-    expect(attempt).toMatchObject({ outcome: 'failed', status: 'no host', error: { name: 'ServiceError', message: 'NED did not answer', code: 'SERVICE', service: 'NED', url: 'https://example.org', cause: { name: 'TypeError', message: 'fetch failed' } } });
+    expect(attempt).toMatchObject({ outcome: 'failed', status: 'no host', error: { name: 'PermanentError', message: 'NED knows no such galaxy', code: 'PERMANENT', url: 'https://example.org', cause: { name: 'TypeError', message: 'fetch failed' } } });
     expect(attempt.error!.stack).toContain('outcome.test.ts');
     expect(attempt.error).not.toHaveProperty('headers');
-    expect(lines).toContainEqual(expect.objectContaining({ msg: 'attempt failed: NED did not answer', task: 'Match', subject: '2010ag', attempt: 1, status: 'no host' }));
+    expect(lines).toContainEqual(expect.objectContaining({ msg: 'attempt failed: NED knows no such galaxy', task: 'Match', subject: '2010ag', attempt: 1, status: 'no host' }));
   });
 
   it('after its first await fails like one that throws before', async () => {

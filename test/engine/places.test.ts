@@ -11,9 +11,20 @@ describe('places', () => {
     void places.reserve().then((room) => (third = room));
     await turn();
     expect(third).toBeUndefined();
+    // A claim has come back with all that it asked for, and one of its entries has ended.
+    places.claimed(0);
     places.free(1);
     await turn();
     expect([third, places.held]).toEqual([1, 8]);
+  });
+
+  it('are claimed for by two at once, and by the next when a claim has come back', async () => {
+    const places = new Places(8);
+    const rooms = [places.reserve(), places.reserve(), places.reserve()].map(async (room, place) => [place, await room]);
+    places.free(4);
+    expect(await Promise.race([rooms[2], turn().then(() => 'waits')])).toBe('waits');
+    places.claimed(4);
+    expect(await rooms[2]).toEqual([2, 4]);
   });
 
   it('run no more at once than there are, in the order of the calls', async () => {
@@ -40,12 +51,12 @@ describe('places', () => {
   it('hold some more entries ready where runs are short, and none where they are long', async () => {
     const places = new Places(1);
     expect(await places.reserve()).toBe(1);
-    places.free(1);
+    places.claimed(1);
     for (let n = 0; n < 200; n += 1) places.run(async () => {});
     while (places.running > 0) await turn();
     const short = await places.reserve();
     expect(short).toBeGreaterThan(1);
-    places.free(short);
+    places.claimed(short);
     for (let n = 0; n < 16; n += 1) {
       places.run(() => new Promise((resolve) => setTimeout(resolve, 40)));
       while (places.running > 0) await turn();

@@ -101,7 +101,7 @@ describe('reset', () => {
     await world.engine().work();
     expect((await world.entry('a', 'Match')).warning).toBe('crowded');
     await resetEntries(database.em(), {}, 'dora');
-    expect(await world.entry('a', 'Match')).toMatchObject({ warning: null, due_seconds: null, rescues: 0, attempt: 1 });
+    expect(await world.entry('a', 'Match')).toMatchObject({ warning: null, due_seconds: null, setbacks: 0, attempt: 1 });
   });
 
   it('of a running entry tells its runner to stop at the next renewal, and what it still writes is refused', async () => {

@@ -19,7 +19,7 @@ describe('one entry for a person', () => {
     await database.em().execute(`insert into schedule (runner, pattern, time_zone, enabled, code_pattern, code_time_zone, code_enabled) values ('Match', '* * * * *', 'UTC', false, '* * * * *', 'UTC', true)`);
     await database.em().execute(`update task_register set due_at = clock_timestamp() + interval '1 day'`);
     const { engine } = world.engine();
-    await engine.runClaimed(await claimNamed(database.em(), world.task('Match'), 'last', by));
+    await engine.runClaimed(await claimNamed(database, world.task('Match'), 'last', by));
     expect(await world.statuses('Match')).toEqual({ first: 'not processed', last: 'processed' });
     expect(await world.attempts('last', 'Match')).toMatchObject([{ daemon_id: 5, outcome: 'finished', runner_version: 7 }]);
     expect(engine.quiet).toBe(true);
@@ -29,7 +29,7 @@ describe('one entry for a person', () => {
     const world = await createWorld(database, { tasks });
     await world.add('a');
     await world.put('a', 'Information', 'no host');
-    await expect(claimNamed(database.em(), world.task('Report'), 'a', by)).rejects.toThrow(
+    await expect(claimNamed(database, world.task('Report'), 'a', by)).rejects.toThrow(
       '"Report" of a cannot run yet: "Match" must be "processed", it is "not processed"; "Information" must be "processed", it is "no host".',
     );
     expect(await world.entry('a', 'Report')).toMatchObject({ status: 'not processed', attempt: 0 });
@@ -40,8 +40,8 @@ describe('one entry for a person', () => {
     await world.add('done', 'runs');
     await world.put('done', 'Match', 'processed');
     await world.put('runs', 'Match', 'processing');
-    await expect(claimNamed(database.em(), world.task('Match'), 'done', by)).rejects.toThrow('"Match" of done is "processed"; it is run from "not processed". Use "afterglow reset" first.');
-    await expect(claimNamed(database.em(), world.task('Match'), 'runs', by)).rejects.toMatchObject({ code: 'REFUSED', message: expect.stringContaining('is "processing"') });
+    await expect(claimNamed(database, world.task('Match'), 'done', by)).rejects.toThrow('"Match" of done is "processed"; it is run from "not processed". Use "afterglow reset" first.');
+    await expect(claimNamed(database, world.task('Match'), 'runs', by)).rejects.toMatchObject({ code: 'REFUSED', message: expect.stringContaining('is "processing"') });
   });
 
   it('is refused while somebody else is claiming it', async () => {
@@ -50,7 +50,7 @@ describe('one entry for a person', () => {
     const other = await database.connect('test');
     try {
       await other.query(`begin; select from task_register for update`);
-      await expect(claimNamed(database.em(), world.task('Match'), 'a', by)).rejects.toThrow('is being claimed by somebody else');
+      await expect(claimNamed(database, world.task('Match'), 'a', by)).rejects.toThrow('is being claimed by somebody else');
     } finally {
       await other.end();
     }
@@ -59,7 +59,7 @@ describe('one entry for a person', () => {
   it('of a name that is not there is refused with the nearest one', async () => {
     const world = await createWorld(database, { tasks });
     await world.add('2010ag', '2010a');
-    await expect(claimNamed(database.em(), world.task('Match'), '2010agg', by)).rejects.toMatchObject({ code: 'UNKNOWN_NAME', message: expect.stringContaining('"2010ag"') });
-    await expect(claimNamed(database.em(), { ...world.task('Match'), kind: 'request' }, '2010ag', by)).rejects.toMatchObject({ what: 'request' });
+    await expect(claimNamed(database, world.task('Match'), '2010agg', by)).rejects.toMatchObject({ code: 'UNKNOWN_NAME', message: expect.stringContaining('"2010ag"') });
+    await expect(claimNamed(database, { ...world.task('Match'), kind: 'request' }, '2010ag', by)).rejects.toMatchObject({ what: 'request' });
   });
 });

@@ -38,7 +38,7 @@ describe('an engine that is stopped', () => {
     expect(await world.statuses('Match')).toEqual({ obeys: 'not processed', hangs: 'not processed', wrote: 'not processed' });
     for (const name of ['obeys', 'hangs', 'wrote']) {
       expect(await world.attempts(name, 'Match')).toMatchObject([{ outcome: 'released', status: 'not processed', ended: true, error: null }]);
-      expect(await world.entry(name, 'Match')).toMatchObject({ cause: 'release', attempt: 1, due_seconds: null, lease_owner: null, rescues: 0 });
+      expect(await world.entry(name, 'Match')).toMatchObject({ cause: 'release', attempt: 1, due_seconds: null, lease_owner: null, setbacks: 0 });
       expect(await world.transitions(name, 'Match')).toEqual(['claim: not processed > processing', 'release: processing > not processed']);
     }
     expect(await world.notes()).toEqual([]);

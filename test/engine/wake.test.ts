@@ -77,9 +77,12 @@ describe('a wake', () => {
     await world.add('a');
     let away = true;
     const { engine, quiet, lines } = world.engine({
-      fork: () => {
-        if (away) throw Object.assign(new Error('Connection terminated unexpectedly'), { code: '08006' });
-        return database.em();
+      hot: {
+        ...database.hot,
+        async run(statement, params) {
+          if (away) throw Object.assign(new Error('Connection terminated unexpectedly'), { code: '08006' });
+          return database.hot.run(statement, params);
+        },
       },
     });
     await engine.wake();

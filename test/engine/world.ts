@@ -31,7 +31,11 @@ export interface EntryRow {
   status: string;
   unmet: number;
   attempt: number;
-  rescues: number;
+  setbacks: number;
+  held: boolean;
+  failure: string | null;
+  reason: string | null;
+  waits_for: string | null;
   lease_owner: number | null;
   lease_seconds: number | null;
   due_seconds: number | null;
@@ -47,6 +51,8 @@ export interface AttemptRow {
   daemon_id: number;
   runner_version: number;
   outcome: string;
+  failure: string | null;
+  retry_seconds: number | null;
   status: string | null;
   wall_seconds: number | null;
   cpu_seconds: number | null;
@@ -177,7 +183,7 @@ export class World<Name extends string = string> {
 
   async attempts(subject: string, task: Name): Promise<AttemptRow[]> {
     return this.database.em().execute<AttemptRow[]>(
-      `select a.*, st.message as status, a.ended_at is not null as ended
+      `select a.*, st.message as status, a.ended_at is not null as ended, extract(epoch from a.retry_at - clock_timestamp())::float as retry_seconds
          from attempt a join subject s on s.id = a.subject_id join task t on t.id = a.task_id left join status st on st.id = a.status_id
         where s.name = ? and t.name = ? order by a.attempt`,
       [subject, task],
@@ -205,8 +211,8 @@ export class World<Name extends string = string> {
     const { log, lines } = listeningLog();
     const daemonId = options.daemonId ?? 1;
     const engine = new Engine({
-      fork: () => this.database.em(), tasks: this.tasks, machine: this.machine, statusIds: this.statusIds, daemonId, actor: `daemon ${daemonId}`,
-      concurrency: 4, leaseSeconds: 60, folders: { data: '/nowhere', products: '/nowhere/products' }, clock: systemClock, log, ...options,
+      fork: () => this.database.em(), hot: this.database.hot, tasks: this.tasks, machine: this.machine, statusIds: this.statusIds, daemonId, actor: `daemon ${daemonId}`,
+      random: () => 0, concurrency: 4, leaseSeconds: 60, folders: { data: '/nowhere', products: '/nowhere/products' }, clock: systemClock, log, ...options,
     });
     this.#engines.push(engine);
     const waiting = new Set<() => void>();

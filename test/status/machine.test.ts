@@ -17,12 +17,15 @@ const statuses: readonly Status[] = [
 const MOVES: readonly (readonly [from: string, cause: Cause, to: readonly string[]])[] = [
   [INITIAL, 'claim', [PROCESSING]],
   [INITIAL, 'load', [TIME_LIMIT_EXCEEDED, 'processed', 'failed', 'needs a look', 'skipped']],
+  [INITIAL, 'deliver', [TIME_LIMIT_EXCEEDED, 'processed', 'failed', 'needs a look', 'skipped']],
   [PROCESSING, 'finish', [INITIAL, TIME_LIMIT_EXCEEDED, 'processed', 'failed', 'needs a look', 'skipped']],
   [PROCESSING, 'fail', [TIME_LIMIT_EXCEEDED, 'failed', 'needs a look', 'skipped']],
   [PROCESSING, 'give up', [TIME_LIMIT_EXCEEDED, 'failed', 'needs a look', 'skipped']],
   [PROCESSING, 'time out', [TIME_LIMIT_EXCEEDED]],
   [PROCESSING, 'release', [INITIAL]],
   [PROCESSING, 'rescue', [INITIAL]],
+  [PROCESSING, 'postpone', [INITIAL]],
+  [PROCESSING, 'cancel', [INITIAL]],
   [PROCESSING, 'reset', [INITIAL]],
   [TIME_LIMIT_EXCEEDED, 'reset', [INITIAL]],
   [TIME_LIMIT_EXCEEDED, 'retry', [INITIAL]],
@@ -32,8 +35,8 @@ const MOVES: readonly (readonly [from: string, cause: Cause, to: readonly string
   ['needs a look', 'reset', [INITIAL]],
   ['skipped', 'reset', [INITIAL]],
 ];
-const CAUSES: readonly Cause[] = ['claim', 'finish', 'fail', 'time out', 'release', 'rescue', 'give up', 'reset', 'retry', 'load'];
-const LEADING = new Set<Cause>(['finish', 'fail', 'time out', 'release', 'rescue', 'give up', 'load']);
+const CAUSES: readonly Cause[] = ['claim', 'finish', 'fail', 'time out', 'release', 'rescue', 'give up', 'postpone', 'cancel', 'deliver', 'reset', 'retry', 'load'];
+const LEADING = new Set<Cause>(['finish', 'fail', 'time out', 'release', 'rescue', 'give up', 'postpone', 'cancel', 'deliver', 'load']);
 
 /** An event of any cause, to any status: the types allow less, the world does not. */
 const event = (type: Cause, status: string, attempt: number): StatusEvent => (LEADING.has(type) ? { type, status, attempt } : { type }) as StatusEvent;
@@ -70,7 +73,7 @@ describe('the status machine', () => {
       }
     }
     expect(made).toBe(machine.moves.length);
-    expect(refused).toBe(statuses.length * (7 * statuses.length + 3) - made);
+    expect(refused).toBe(statuses.length * (10 * statuses.length + 3) - made);
   });
 
   it('lets an entry be claimed only when no prerequisite is unmet, and counts the attempt', () => {

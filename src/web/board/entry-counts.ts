@@ -14,12 +14,12 @@ export async function countEntries(em: EntityManager, { tasks, statuses }: Catal
   const byId = new Map(tasks.map((task) => [task.id, task]));
   for (const { task_id, status_id, waits, due, n } of rows) {
     const task = byId.get(task_id);
-    if (task !== undefined) counts.get(task_id)![stateOf(task, { statusId: status_id, unmet: Number(waits), due }, statuses)] += Number(n);
+    if (task !== undefined) counts.get(task_id)![stateOf(task, { statusId: status_id, ready: !waits, due }, statuses)] += Number(n);
   }
   return counts;
 }
 
 const COUNT = `
-select task_id, status_id, unmet > 0 as waits, due_at is not null as due, count(*) as n
+select task_id, status_id, not ready as waits, due_at is not null as due, count(*) as n
   from task_register
  group by 1, 2, 3, 4`;

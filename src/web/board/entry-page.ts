@@ -17,7 +17,7 @@ export async function entryPage(em: EntityManager, task: BoardTask, { statuses }
   }
   if (state !== 'waiting-children') return lastChanged(em, task, ids(state), '', start, count);
   const untouched = ids('untouched');
-  const filter = untouched.length === 0 ? 'and r.unmet > 0' : `and (r.unmet > 0 or r.status_id in (${untouched.map(Number).join()}))`;
+  const filter = untouched.length === 0 ? 'and not r.ready' : `and (not r.ready or r.status_id in (${untouched.map(Number).join()}))`;
   return lastChanged(em, task, [task.claimFromId, ...untouched], filter, start, count);
 }
 
@@ -53,13 +53,13 @@ offset ? limit ?`;
 const waitingSql = (claimFromId: number) => `
 select r.subject_id
   from task_register r
- where r.task_id = ? and r.status_id = ${Number(claimFromId)} and r.unmet = 0 and r.due_at is null
+ where r.task_id = ? and r.status_id = ${Number(claimFromId)} and r.ready and r.due_at is null
  order by r.public_timestamp, r.priority desc, r.subject_id
  limit ? offset ?`;
 
 const delayedSql = (claimFromId: number) => `
 select r.subject_id
   from task_register r
- where r.due_at is not null and r.task_id = ? and r.status_id = ${Number(claimFromId)} and r.unmet = 0
+ where r.due_at is not null and r.task_id = ? and r.status_id = ${Number(claimFromId)} and r.ready
  order by r.due_at, r.subject_id
  limit ? offset ?`;

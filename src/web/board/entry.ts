@@ -21,8 +21,13 @@ export interface BoardEntry {
   subject: Record<string, Json>;
   status_id: number;
   unmet: number;
+  held: boolean;
+  ready: boolean;
+  failure: 'machinery' | 'science' | null;
+  /** Why it stands where it stands, e.g. what it waits for. */
+  reason: string | null;
   attempt: number;
-  rescues: number;
+  setbacks: number;
   lease_until: string | Date | null;
   due_at: string | Date | null;
   warning: string | null;
@@ -77,7 +82,7 @@ export async function readEntry(em: EntityManager, taskId: number, kind: string,
 const READ = `
 select r.task_id, r.subject_id, s.name, s.kind, s.created_at,
        jsonb_strip_nulls(to_jsonb(s) - '{id,kind,data,created_at}'::text[] || coalesce(to_jsonb(t) - 'subject_id', '{}')) || jsonb_build_object('data', s.data) as subject,
-       r.status_id, r.unmet, r.attempt, r.rescues, r.lease_until, r.due_at, r.warning, r.cause, r.actor, r.last_modified, r.wall_seconds, r.priority,
+       r.status_id, r.unmet, r.held, r.ready, r.failure, r.reason, r.attempt, r.setbacks, r.lease_until, r.due_at, r.warning, r.cause, r.actor, r.last_modified, r.wall_seconds, r.priority,
        a.started_at, a.ended_at, a.outcome, a.progress, a.error, a.cpu_seconds, a.runner_version, d.host, d.pid,
        (select f.result
           from attempt f

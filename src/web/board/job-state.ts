@@ -8,7 +8,8 @@ export type JobStateName = (typeof STATES)[number];
 /** Of an entry, what its state on the board depends on. */
 export interface EntryStanding {
   statusId: number;
-  unmet: number;
+  /** Whether its prerequisites are met and nobody holds it. */
+  ready: boolean;
   /** Whether it waits for a point in time. */
   due: boolean;
 }
@@ -34,6 +35,6 @@ export function stateOf(task: Pick<BoardTask, 'claimFromId'>, entry: EntryStandi
   const state = statusState(task, entry.statusId, statuses.get(entry.statusId));
   if (state === 'untouched') return 'waiting-children';
   if (state !== 'open') return state;
-  if (entry.unmet > 0) return 'waiting-children';
+  if (!entry.ready) return 'waiting-children';
   return entry.due ? 'delayed' : 'waiting';
 }

@@ -40,7 +40,7 @@ export class RegisterJob implements QueueJob {
     this.#setting = setting;
     this.entry = entry;
     this.status = status;
-    this.state = stateOf(task, { statusId: entry.status_id, unmet: entry.unmet, due: entry.due_at !== null }, statuses);
+    this.state = stateOf(task, { statusId: entry.status_id, ready: entry.ready, due: entry.due_at !== null }, statuses);
     this.id = toBoard(entry.name);
     // The board shows the id, which is the subject's name, beside it.
     this.name = status?.message ?? `status ${entry.status_id}`;
@@ -106,8 +106,11 @@ function registerColumns(entry: BoardEntry, status: string | undefined, type: st
     status,
     type,
     unmet: entry.unmet,
+    held: entry.held,
+    failure: entry.failure ?? undefined,
+    reason: entry.reason ?? undefined,
     attempt: entry.attempt,
-    rescues: entry.rescues,
+    setbacks: entry.setbacks,
     lease_until: iso(entry.lease_until),
     due_at: iso(entry.due_at),
     warning: entry.warning,

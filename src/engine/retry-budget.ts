@@ -1,0 +1,33 @@
+import { statement, type Run } from '../db/hot.ts';
+import { retryPolicyOf } from '../runner/retry-policy.ts';
+import type { EngineTask } from './engine-options.ts';
+import type { Verdict } from './settle.ts';
+
+/**
+ * Holds a retry against what others went through: an entry whose service nobody is to ask for a while waits for it without
+ * using up an attempt of its own, and what goes beyond the task's retries in an hour waits for the next one.
+ *
+ * @param verdict one that postpones the entry
+ * @param closed the resource that failed and for how long it is left alone, undefined where it is asked on
+ */
+export async function withinBudget(
+  run: Run, task: EngineTask, verdict: Verdict, closed: { resource: string; openSeconds: number } | undefined,
+): Promise<Verdict> {
+  if (closed !== undefined) {
+    const dueInSeconds = Math.max(verdict.dueInSeconds ?? 0, closed.openSeconds);
+    return { ...verdict, setbacks: verdict.setbacks - 1, dueInSeconds, waitsFor: closed.resource, reason: `waits for "${closed.resource}": ${verdict.reason}` };
+  }
+  const [spent] = await run<{ retries: number; left: number }>(SPEND, [task.id]);
+  const { perHour } = retryPolicyOf(task.runner);
+  if (spent === undefined || spent.retries <= perHour) return verdict;
+  // Not all in the first second of the hour.
+  const dueInSeconds = Math.max(verdict.dueInSeconds ?? 0, spent.left) + Math.random() * 60;
+  return { ...verdict, dueInSeconds, reason: `the ${perHour} retries an hour of this task are used up; ${verdict.reason}` };
+}
+
+const SPEND = statement(`
+update task
+   set retries_in_hour = case when retry_hour = date_trunc('hour', clock_timestamp()) then retries_in_hour else 0 end + 1,
+       retry_hour = date_trunc('hour', clock_timestamp())
+ where id = $1
+returning retries_in_hour as retries, extract(epoch from date_trunc('hour', clock_timestamp()) + interval '1 hour' - clock_timestamp())::float8 as left`);
