@@ -1,17 +1,16 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { isConnectionError } from '../db/connection-error.ts';
-import type { Run, Statement } from '../db/hot.ts';
 import { describeError, storable, storableText } from '../db/storable.ts';
 import { CancelledError, LeaseLostError, ServiceError } from '../errors.ts';
 import type { RunContext } from '../runner/context.ts';
-import type { Json } from '../runner/outcome.ts';
 import { retryPolicyOf } from '../runner/retry-policy.ts';
 import type { StatusMachine } from '../status/machine.ts';
 import { PROCESSING } from '../status/status.ts';
-import { advance, type Ending } from './advance.ts';
+import type { Ending } from './advance.ts';
+import { attemptContext } from './attempt-context.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { noteAnswer, noteFailure } from './breaker.ts';
 import type { ClaimedEntry } from './claim.ts';
+import { commitTogether } from './commit-together.ts';
 import type { CpuMeter } from './cpu-meter.ts';
 import { isLimited, type EngineOptions, type EngineTask } from './engine-options.ts';
 import type { Finisher } from './finisher.ts';
@@ -128,24 +127,13 @@ export class Attempt implements HeldAttempt {
   }
 
   #context(): RunContext {
-    const { options } = this.#deps;
-    const database = this.#database;
-    return {
-      get em() {
-        return database.em;
-      },
-      log: this.#log,
-      signal: this.#abort.signal,
-      attempt: this.attempt,
-      idempotencyKey: `${this.subjectId}-${this.taskId}-${this.attempt}`,
-      clock: options.clock,
-      productsFolder: options.folders.products,
-      dataFolder: options.folders.data,
+    const { clock, folders } = this.#deps.options;
+    return attemptContext({
+      subjectId: this.subjectId, taskId: this.taskId, attempt: this.attempt, database: this.#database, log: this.#log, signal: this.#abort.signal, clock, folders,
       progress: (fraction) => {
-        this.progress = Math.min(1, Math.max(0, Number(fraction) || 0));
+        this.progress = fraction;
       },
-      result: (name) => resultOf(database, this.subjectId, name),
-    };
+    });
   }
 
   /** Where the database does not take what a runner gave, the attempt has failed of that: nothing must be left in processing. */
@@ -164,10 +152,7 @@ export class Attempt implements HeldAttempt {
   /** The runner's rows and the new status, or neither. @returns what kept it from being committed */
   async #commitTogether(end: RunEnd, verdict: Verdict): Promise<unknown> {
     try {
-      await this.#database.commit(async (em) => {
-        const held = await advance(within(em), this.taskId, this.#deps.options.actor, [this.#ending(end, verdict)]);
-        if (held.size === 0) throw new LeaseLostError(this);
-      });
+      await commitTogether(this.#database, this, this.#deps.options.actor, this.#ending(end, verdict));
       return undefined;
     } catch (error) {
       return error;
@@ -239,26 +224,3 @@ export class Attempt implements HeldAttempt {
 }
 
 const OUTCOMES = { finish: 'finished', fail: 'failed', 'time out': 'timed out', release: 'released', cancel: 'cancelled' } as const;
-
-/** A statement of the engine in a runner's transaction. */
-const within = (em: EntityManager): Run => async <Row extends object>({ text }: Statement, params: readonly unknown[]) => {
-  const inOrder: unknown[] = [];
-  const asked = text.replaceAll(/\$(\d+)/g, (_all, number) => {
-    inOrder.push(params[Number(number) - 1]);
-    return '?';
-  });
-  return (await em.execute(asked, inOrder)) as Row[];
-};
-
-async function resultOf(database: LazyEntityManager, subjectId: string, task: string): Promise<Json | undefined> {
-  const rows = await database.read<{ result: Json | null }>(
-    `select a.result
-       from attempt a
-       join task t on t.id = a.task_id
-      where a.subject_id = ? and t.name = ? and a.outcome = 'finished'
-      order by a.attempt desc
-      limit 1`,
-    [subjectId, task],
-  );
-  return rows[0]?.result ?? undefined;
-}

@@ -62,8 +62,13 @@ export async function runAttempt(
   }
 }
 
-/** The end of an attempt that was told to stop, by the reason. */
-function stopped(reason: unknown, claimFrom: string): RunEnd | undefined {
+/** Calls a runner, for as long as it takes, and gives what it gave back. @throws {OutcomeError} it gave back what is no outcome @throws whatever it throws */
+export async function outcomeOf(runner: SubjectTaskRunner<unknown>, subject: unknown, context: RunContext, statuses: ReadonlySet<string>): Promise<RunEnd> {
+  return finished(runner, await invoke(runner, subject, context), statuses);
+}
+
+/** The end of an attempt that was told to stop, by the reason; undefined where nothing may be written. */
+export function stopped(reason: unknown, claimFrom: string): RunEnd | undefined {
   if (reason instanceof LeaseLostError) return undefined;
   if (reason instanceof StoppingError) return { cause: 'release', status: claimFrom };
   if (reason instanceof CancelledError) return { cause: 'cancel', status: claimFrom, error: reason };

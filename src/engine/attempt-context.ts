@@ -1,0 +1,49 @@
+import type { Clock } from '../clock.ts';
+import type { RunContext, RunLog } from '../runner/context.ts';
+import type { Json } from '../runner/outcome.ts';
+import type { LazyEntityManager } from './lazy-em.ts';
+
+/** Of an attempt, what its runner gets to know or to use. */
+export interface ContextParts {
+  subjectId: string;
+  taskId: number;
+  attempt: number;
+  database: LazyEntityManager;
+  log: RunLog;
+  signal: AbortSignal;
+  clock: Clock;
+  folders: { data: string; products: string };
+  /** Hears how far the attempt is, 0…1. */
+  progress(fraction: number): void;
+}
+
+/** What the runner of one attempt is given. */
+export function attemptContext({ subjectId, taskId, attempt, database, log, signal, clock, folders, progress }: ContextParts): RunContext {
+  return {
+    get em() {
+      return database.em;
+    },
+    log,
+    signal,
+    attempt,
+    idempotencyKey: `${subjectId}-${taskId}-${attempt}`,
+    clock,
+    productsFolder: folders.products,
+    dataFolder: folders.data,
+    progress: (fraction) => progress(Math.min(1, Math.max(0, Number(fraction) || 0))),
+    result: (name) => resultOf(database, subjectId, name),
+  };
+}
+
+async function resultOf(database: LazyEntityManager, subjectId: string, task: string): Promise<Json | undefined> {
+  const rows = await database.read<{ result: Json | null }>(
+    `select a.result
+       from attempt a
+       join task t on t.id = a.task_id
+      where a.subject_id = ? and t.name = ? and a.outcome = 'finished'
+      order by a.attempt desc
+      limit 1`,
+    [subjectId, task],
+  );
+  return rows[0]?.result ?? undefined;
+}

@@ -1,0 +1,28 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Run, Statement } from '../db/hot.ts';
+import { LeaseLostError } from '../errors.ts';
+import { advance, type Ending } from './advance.ts';
+import type { LazyEntityManager } from './lazy-em.ts';
+
+/**
+ * Commits the runner's rows and how its attempt ended in one transaction, or neither.
+ *
+ * @throws {LeaseLostError} the attempt holds its lease no more; nothing was written
+ * @throws whatever else kept it from being committed
+ */
+export async function commitTogether(database: LazyEntityManager, of: { task: string; subject: string; attempt: number; taskId: number }, actor: string, ending: Ending): Promise<void> {
+  await database.commit(async (em) => {
+    const held = await advance(within(em), of.taskId, actor, [ending]);
+    if (held.size === 0) throw new LeaseLostError(of);
+  });
+}
+
+/** A statement of the engine in a runner's transaction. */
+const within = (em: EntityManager): Run => async <Row extends object>({ text }: Statement, params: readonly unknown[]) => {
+  const inOrder: unknown[] = [];
+  const asked = text.replaceAll(/\$(\d+)/g, (_all, number) => {
+    inOrder.push(params[Number(number) - 1]);
+    return '?';
+  });
+  return (await em.execute(asked, inOrder)) as Row[];
+};
