@@ -67,9 +67,15 @@ const LAYERS: readonly Layer[] = [
     because: 'it claims, runs and advances when it is told to, and knows no schedule',
   },
   {
+    name: 'watch',
+    parts: ['src/watch'],
+    mayImport: ['ground', 'db', 'engine'],
+    because: 'a thread of its own keeps leases alive while the main loop stands still, so it needs nothing of what runs there',
+  },
+  {
     name: 'daemon',
     parts: ['src/daemon'],
-    mayImport: ['ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine'],
+    mayImport: ['ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine', 'watch'],
     because: 'it brings schedules and engine together; pages and commands use it, not the other way round',
   },
   {

@@ -11,6 +11,8 @@ export interface Wire {
   address: DatabaseAddress;
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /** From now on nothing comes through what is open, and nobody is told: neither side hears of the other any more. New connections work. */
+  silence(): void;
 }
 
 /** Puts a wire before a database; it is taken away when the test is over. */
@@ -34,12 +36,15 @@ export async function wireTo(address: DatabaseAddress): Promise<Wire> {
     for (const socket of open) socket.destroy();
     await closed;
   };
+  const silence = () => {
+    for (const socket of open) socket.unpipe().resume();
+  };
   await mend();
   onTestFinished(async () => {
     if (server.listening) await cut();
     await rm(folder, { recursive: true });
   });
-  return { address: through(address, folder), cut, mend };
+  return { address: through(address, folder), cut, mend, silence };
 }
 
 function target(address: DatabaseAddress): net.NetConnectOpts {

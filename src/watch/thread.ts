@@ -1,0 +1,89 @@
+/**
+ * The thread beside a daemon's main loop. It has a connection of its own and does not depend on the loop in anything: it
+ * renews the leases, beats the daemon's heart, and says when the loop stands still and who holds it up.
+ *
+ * What can wait goes to the daemon's log through the main loop; what is to be said while the loop stands still is written from here.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { clientOptions } from '../db/client-options.ts';
+import { describeCulprit, findCulprit, type Culprit } from './culprit.ts';
+import { DEBUGGED, PULSE, pulseMs, RUNNING, type Heard, type ThreadSetting, type Told } from './messages.ts';
+import { OwnConnection } from './own-connection.ts';
+import { Renewals } from './renewals.ts';
+import { Standstill } from './standstill.ts';
+
+/** A main loop that is in native code cannot be asked; after this time its attempts are named instead, milliseconds. */
+const PATIENCE_MS = 2000;
+/** Attempts that a line names at most. */
+const MOST_NAMES = 5;
+
+const setting = workerData as ThreadSetting;
+const shared = new Int32Array(setting.shared);
+const lookMs = pulseMs(setting.standstillSeconds);
+
+const tell = (heard: Heard): void => parentPort!.postMessage(heard); // oxlint-disable-line unicorn/require-post-message-target-origin
+
+/** Writes a line to the daemon's log past the main loop. Loaded when it is needed: it would double what this thread takes of memory. */
+async function say(fields: object, message: string): Promise<void> {
+  try {
+    const { createLog } = await import('../log.ts');
+    createLog(setting.logFormat).error(fields, message);
+  } catch (error) {
+    tell({ type: 'log', level: 'warn', message, fields: { ...fields, err: error } });
+  }
+}
+
+let looking: Promise<Culprit | undefined> | undefined;
+let culprit: Culprit | undefined;
+
+async function onStill(seconds: number): Promise<void> {
+  if (Atomics.load(shared, DEBUGGED) === 1) return;
+  looking ??= findCulprit().then((found) => {
+    looking = undefined;
+    return (culprit = found ?? culprit);
+  });
+  const found = await Promise.race([looking, delay(PATIENCE_MS, undefined)]);
+  const still = `the main loop has not turned for ${Math.round(seconds)} s`;
+  if (found === undefined) return say({ seconds, attempts: named(Infinity) }, `${still}; it is in native code and cannot be asked. In hand: ${named(MOST_NAMES)}`);
+  const { task, subject, attempt, place, stack } = found;
+  return say({ seconds, task, subject, attempt, place, stack }, `${still}: ${describeCulprit(found)}`);
+}
+
+function onOver(seconds: number): void {
+  tell({ type: 'standstill', seconds, culprit: describeCulprit(culprit) });
+  culprit = undefined;
+}
+
+function named(most: number): string {
+  const { held } = renewals;
+  const names = held.slice(0, most).map(({ task, subject }) => `"${task}" of ${subject}`);
+  if (held.length > most) names.push(`${held.length - most} more`);
+  return names.join(', ') || 'nothing';
+}
+
+const standstill = new Standstill(setting.standstillSeconds, lookMs, { onStill: (seconds) => void onStill(seconds), onOver });
+const watching = setInterval(() => standstill.look(Atomics.load(shared, PULSE), performance.now()), lookMs);
+
+const connection = new OwnConnection(clientOptions(setting.address), Math.min(Math.max((setting.leaseSeconds * 1000) / 3, 1000), 5000));
+const renewals = new Renewals({
+  setting, tell,
+  run: (statement, params) => connection.run(statement, params),
+  running: () => Atomics.load(shared, RUNNING),
+  stillSinceMs: () => standstill.sinceMs,
+  onGivenUp: ({ task, subject, attempt, timeLimitSeconds }) =>
+    void say({ task, subject, attempt, timeLimitSeconds }, `"${task}" of ${subject} is far over its time limit of ${timeLimitSeconds} s and cannot be ended, because the main loop stands still: its lease is no longer renewed`),
+});
+renewals.start();
+
+parentPort!.on('message', (told: Told) => {
+  renewals.take(told);
+  if (told.stop === true) void end();
+});
+
+async function end(): Promise<void> {
+  clearInterval(watching);
+  await renewals.stop();
+  await connection.close();
+  parentPort!.close();
+}
