@@ -1,9 +1,10 @@
 import { Migrator } from '@mikro-orm/migrations';
-import { MikroORM, type EntityManager, type EntityName, type MigrationObject } from '@mikro-orm/postgresql';
+import { MikroORM, type EntityManager, type EntityName, type MigrationObject, type Options } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { DatabaseUnavailableError } from '../errors.ts';
 import { withoutPassword } from '../log.ts';
 import { takeBackBroken } from './broken-connections.ts';
+import { checkSchema, MIGRATION_TABLE } from './check-schema.ts';
 import { coreEntities } from './entities.ts';
 import { openHot, type Hot } from './hot.ts';
 import { coreMigrations } from './migrations/index.ts';
@@ -40,24 +41,23 @@ const MIGRATION_LOCK = 7_216_001;
  * Opens a database and brings its schema up to date. Any number of processes may do so at once.
  *
  * @param poolSize connections at most
+ * @param options.mustExist refuse a database that has no tables of ours, and leave it as it is
  * @throws {DatabaseUnavailableError} nobody answers at the address, the login is refused, or PostgreSQL is older than 15
+ * @throws {SchemaNewerError} a newer Afterglow made the schema; nothing was written
+ * @throws {RefusedError} there are no tables of ours, and there must be
  */
-export async function openDatabase(address: DatabaseAddress, parts: SchemaParts = {}, poolSize = 10): Promise<Database> {
+export async function openDatabase(address: DatabaseAddress, parts: SchemaParts = {}, poolSize = 10, options: { mustExist?: boolean } = {}): Promise<Database> {
   await assertUsable(address);
   const orm = await MikroORM.init({
-    dbName: databaseName(address),
-    entities: [...coreEntities, ...(parts.entities ?? [])],
-    extensions: [Migrator],
     // +1: the migration lock holds one while the migrator takes another.
-    pool: { min: 0, max: poolSize + 1 },
-    driverOptions: { ...clientOptions(address), application_name: 'afterglow', keepAlive: true, onPoolCreated: takeBackBroken },
-    migrations: { migrationsList: [...coreMigrations, ...(parts.migrations ?? [])], snapshot: false, tableName: 'afterglow_migration' },
-    discovery: { warnWhenNoEntities: false },
-    logger: () => {},
+    ...ormOptions(address, parts, poolSize + 1),
+    extensions: [Migrator],
+    migrations: { migrationsList: [...coreMigrations, ...(parts.migrations ?? [])], snapshot: false, tableName: MIGRATION_TABLE },
   });
   try {
     await orm.em.fork().transactional(async (em) => {
       await em.execute(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+      await checkSchema(em, options.mustExist === true);
       await orm.migrator.up();
     });
   } catch (error) {
@@ -75,6 +75,26 @@ export async function openDatabase(address: DatabaseAddress, parts: SchemaParts 
       await hot.close();
       await orm.close(true);
     },
+  };
+}
+
+/**
+ * The ORM on a database that somebody else has opened and brought up to date. Nothing is connected before it is used.
+ *
+ * @param poolSize connections at most
+ */
+export function attachDatabase(address: DatabaseAddress, parts: SchemaParts, poolSize: number): MikroORM {
+  return new MikroORM(ormOptions(address, parts, poolSize));
+}
+
+function ormOptions(address: DatabaseAddress, parts: SchemaParts, poolSize: number): Options {
+  return {
+    dbName: databaseName(address),
+    entities: [...coreEntities, ...(parts.entities ?? [])],
+    pool: { min: 0, max: poolSize },
+    driverOptions: { ...clientOptions(address), application_name: 'afterglow', keepAlive: true, onPoolCreated: takeBackBroken },
+    discovery: { warnWhenNoEntities: false },
+    logger: () => {},
   };
 }
 
