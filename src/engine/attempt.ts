@@ -18,8 +18,10 @@ import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
 import type { HeldAttempt } from './leases.ts';
 import { wakeSharers } from './limits.ts';
 import { withinBudget } from './retry-budget.ts';
-import { runAttempt, type RunEnd } from './run.ts';
+import { isPatient, runAttempt, SETTLE_SECONDS, type RunEnd } from './run.ts';
+import { asRunning } from './running.ts';
 import { isA, settle, type Verdict } from './settle.ts';
+import type { Unsettled } from './unsettled.ts';
 
 /** What the attempts of a task share. */
 export interface AttemptDeps {
@@ -30,6 +32,8 @@ export interface AttemptDeps {
   /** Those of type error. */
   errorStatuses: ReadonlySet<string>;
   finisher: Finisher;
+  /** The runs that go on after they were given up. */
+  unsettled: Unsettled;
 }
 
 /** One attempt, from its claim until its end is written. */
@@ -39,7 +43,9 @@ export class Attempt implements HeldAttempt {
   readonly attempt: number;
   readonly task: string;
   readonly subject: string;
+  readonly timeLimitSeconds: number | null;
   begun = false;
+  over = false;
   progress: number | undefined = undefined;
   readonly #deps: AttemptDeps;
   readonly #task: EngineTask;
@@ -58,6 +64,7 @@ export class Attempt implements HeldAttempt {
     this.attempt = entry.attempt;
     this.task = task.name;
     this.subject = entry.subject.name;
+    this.timeLimitSeconds = task.runner.timeLimitSeconds ?? task.timeLimitSeconds;
     this.#deps = deps;
     this.#task = task;
     this.#entry = entry;
@@ -71,24 +78,25 @@ export class Attempt implements HeldAttempt {
 
   /** Runs the runner to its end, whatever that is. */
   async run(): Promise<void> {
-    const { options, cpu, statuses } = this.#deps;
-    const { runner, timeLimitSeconds, claimFrom } = this.#task;
+    const { options, cpu, statuses, unsettled } = this.#deps;
+    const { runner, claimFrom } = this.#task;
     this.begun = true;
     const cpuSeconds = cpu.start();
     const started = options.clock.monotonicMs();
     const { aborted, reason } = this.#abort.signal as { aborted: boolean; reason: unknown };
     if (!aborted) {
-      this.#end = await runAttempt(runner, this.#entry.subject, this.#context(), this.#abort, {
-        timeLimitSeconds: runner.timeLimitSeconds ?? timeLimitSeconds,
-        statuses,
-        claimFrom,
-        settleSeconds: options.settleSeconds,
-      });
+      const { timeLimitSeconds } = this;
+      const { settleSeconds = SETTLE_SECONDS } = options;
+      const onUnsettled = (settled: Promise<unknown>) => unsettled.add(this.#where, settled, isPatient(this.#abort.signal.reason) ? 0 : settleSeconds);
+      this.#end = await asRunning(this.#where, () =>
+        runAttempt(runner, this.#entry.subject, this.#context(), this.#abort, { timeLimitSeconds, statuses, claimFrom, settleSeconds, onUnsettled }),
+      );
     } else if (!(reason instanceof LeaseLostError)) {
       this.#end = reason instanceof CancelledError ? { cause: 'cancel', status: claimFrom, error: reason } : { cause: 'release', status: claimFrom };
     }
     this.#wallSeconds = (options.clock.monotonicMs() - started) / 1000;
     this.#cpuSeconds = cpuSeconds();
+    this.over = true;
   }
 
   /** Writes how it ended, if it still holds its lease. It never throws. */
@@ -173,8 +181,8 @@ export class Attempt implements HeldAttempt {
     const { hot, log } = this.#deps.options;
     const { subjectId, taskId, attempt } = this;
     try {
-      const closed = isA(ServiceError, error) ? await noteFailure(hot.run, { subjectId, taskId, attempt, service: error.service, message: error.message }) : undefined;
-      return await withinBudget(hot.run, this.#task, verdict, closed);
+      const failed = isA(ServiceError, error) ? await noteFailure(hot.run, { subjectId, taskId, attempt, service: error.service, message: error.message }) : undefined;
+      return await withinBudget(hot.run, this.#task, verdict, failed);
     } catch (failure) {
       log.debug({ ...this.#where, err: failure }, 'a retry could not be counted');
       return verdict;

@@ -1,5 +1,12 @@
 import { statement, type Run } from '../db/hot.ts';
 
+/** What a failure means for those that use the resource. */
+export interface ServiceFailure {
+  resource: string;
+  /** For how long nobody asks it, seconds; undefined where it is asked on. */
+  openSeconds: number | undefined;
+}
+
 /**
  * The circuit breaker of a resource. After so many failures in a row nobody asks it for a while (`open`); then one attempt at
  * a time tries (see limits.ts); the first that succeeds closes it and wakes all that wait, one that fails doubles the while.
@@ -7,14 +14,14 @@ import { statement, type Run } from '../db/hot.ts';
  * Hears that a service failed.
  *
  * @param failed the attempt that it failed; one that began before the breaker opened does not make the while longer
- * @returns how long it is left alone now, seconds; undefined where it is asked on, or is no resource of the fixtures
+ * @returns undefined where the service is no resource of the fixtures
  */
 export async function noteFailure(
   run: Run, failed: { subjectId: string; taskId: number; attempt: number; service: string; message: string },
-): Promise<{ resource: string; openSeconds: number } | undefined> {
+): Promise<ServiceFailure | undefined> {
   const [row] = await run<{ state: string; open_seconds: number | null }>(FAILED, [failed.service, failed.message, failed.subjectId, failed.taskId, failed.attempt]);
-  if (row === undefined || row.state === 'closed') return undefined;
-  return { resource: failed.service, openSeconds: Math.max(0, row.open_seconds ?? 0) };
+  if (row === undefined) return undefined;
+  return { resource: failed.service, openSeconds: row.state === 'closed' ? undefined : Math.max(0, row.open_seconds ?? 0) };
 }
 
 /** Hears that an attempt of a task came to a result, so whatever it used answers. */

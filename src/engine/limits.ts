@@ -58,8 +58,8 @@ async function roomFor(run: Run, taskId: number, wanted: number): Promise<Room> 
   const rooms: Room[] = [];
   if (typeof task?.concurrency === 'number') rooms.push({ entries: task.concurrency - used!.own, heldBack: { by: `its concurrency of ${task.concurrency}`, againInSeconds: undefined } });
   for (const resource of resources) rooms.push(...roomOf(resource, used!, rates.get(resource.name)));
-  const least = rooms.reduce<Room>((least, room) => (room.entries < least.entries ? room : least), { entries: wanted });
-  return { ...least, entries: Math.max(0, least.entries) };
+  const tightest = rooms.reduce<Room>((one, other) => (other.entries < one.entries ? other : one), { entries: wanted });
+  return { ...tightest, entries: Math.max(0, tightest.entries) };
 }
 
 interface Rate {

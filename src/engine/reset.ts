@@ -20,7 +20,8 @@ export interface ResetEntry {
 }
 
 /**
- * Has failed entries done again: those with a status of type error, or with the statuses named.
+ * Has failed entries done again: those with a status of type error, or with the statuses named. Where none are named, those
+ * too that wait for their next attempt after a failure of the machinery.
  *
  * @param dryRun only says which
  * @throws {UnknownNameError} the filter names what is not there
@@ -30,7 +31,8 @@ export async function retryEntries(em: EntityManager, filter: EntryFilter, actor
   const statuses = await em.execute<{ message: string; type: string }[]>(`select message, type from status`);
   const wrong = filter.statuses?.find((name) => statuses.some(({ message, type }) => message === name && type !== 'error'));
   if (wrong !== undefined) throw new RefusedError(`Only a status of type error can be retried; "${wrong}" is none. Use reset.`);
-  return sendBack(em, { ...filter, statuses: filter.statuses ?? statuses.filter(({ type }) => type === 'error').map(({ message }) => message) }, 'retry', actor, dryRun);
+  const failed = filter.statuses ?? statuses.filter(({ type }) => type === 'error').map(({ message }) => message);
+  return sendBack(em, { ...filter, statuses: failed }, 'retry', actor, dryRun, filter.statuses === undefined);
 }
 
 /**
@@ -53,9 +55,11 @@ export async function resetEntries(em: EntityManager, filter: EntryFilter, actor
   return sendBack(em, { ...filter, tasks: tasks.map(({ name }) => name) }, 'reset', actor, options.dryRun ?? false);
 }
 
-async function sendBack(em: EntityManager, filter: EntryFilter, cause: 'retry' | 'reset', actor: string, dryRun: boolean): Promise<ResetEntry[]> {
+async function sendBack(
+  em: EntityManager, filter: EntryFilter, cause: 'retry' | 'reset', actor: string, dryRun: boolean, waitingToo = false,
+): Promise<ResetEntry[]> {
   await assertKnown(em, filter);
-  const params = [optional(filter.subjects), optional(filter.subjects), optional(filter.tasks), optional(filter.tasks), optional(filter.statuses), optional(filter.statuses)];
+  const params = [optional(filter.subjects), optional(filter.subjects), optional(filter.tasks), optional(filter.tasks), optional(filter.statuses), optional(filter.statuses), waitingToo];
   const rows = dryRun
     ? await em.execute<ResetEntry[]>(`with chosen as materialized (${CHOSEN}) select subject, task, status from chosen order by subject, task`, params)
     : await retryDeadlock(() => em.transactional((tx) => sendBackNow(tx, [...params, cause, actor])));
@@ -76,10 +80,11 @@ select r.subject_id, r.task_id, r.attempt, s.name as subject, t.name as task, (s
   from task_register r
   join subject s on s.id = r.subject_id
   join task t on t.id = r.task_id
- where r.status_id <> 1
+ where (r.status_id <> 1 or r.due_at is not null)
    and (?::text[] is null or s.name = any (?::text[]))
    and (?::text[] is null or t.name = any (?::text[]))
-   and (?::text[] is null or r.status_id = any (array(select id from status where message = any (?::text[]))))
+   and (?::text[] is null or r.status_id = any (array(select id from status where message = any (?::text[])))
+        or (?::boolean and r.due_at is not null and r.failure = 'machinery'))
  order by r.subject_id, r.task_id`;
 
 const SEND_BACK = `
@@ -89,8 +94,12 @@ sent as (
      set status_id = 1, cause = ?, actor = ?, due_at = null, setbacks = 0, failure = null, reason = null, waits_for = null, lease_owner = null, lease_until = null, warning = null,
          last_modified = clock_timestamp()
     from chosen c
-   where r.subject_id = c.subject_id and r.task_id = c.task_id)
-select subject_id, task_id, attempt, subject, task, status from chosen order by subject, task`;
+   where r.subject_id = c.subject_id and r.task_id = c.task_id
+  returning r.task_id),
+-- What only waited for its time makes no move, so the trigger keeps silent.
+woken as (
+  select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from sent) tasks)
+select subject_id, task_id, attempt, subject, task, status from chosen where (select count(*) from woken) >= 0 order by subject, task`;
 
 // A statement of its own: an entry may have been claimed after the first one's snapshot, which sees the entry that it locks
 // as it is now, but not the attempt's row.

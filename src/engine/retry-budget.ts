@@ -1,5 +1,6 @@
 import { statement, type Run } from '../db/hot.ts';
 import { retryPolicyOf } from '../runner/retry-policy.ts';
+import type { ServiceFailure } from './breaker.ts';
 import type { EngineTask } from './engine-options.ts';
 import type { Verdict } from './settle.ts';
 
@@ -7,15 +8,14 @@ import type { Verdict } from './settle.ts';
  * Holds a retry against what others went through: an entry whose service nobody is to ask for a while waits for it without
  * using up an attempt of its own, and what goes beyond the task's retries in an hour waits for the next one.
  *
- * @param verdict one that postpones the entry
- * @param closed the resource that failed and for how long it is left alone, undefined where it is asked on
+ * @param given one that postpones the entry
+ * @param failed the resource that did not answer, where it was one
  */
-export async function withinBudget(
-  run: Run, task: EngineTask, verdict: Verdict, closed: { resource: string; openSeconds: number } | undefined,
-): Promise<Verdict> {
-  if (closed !== undefined) {
-    const dueInSeconds = Math.max(verdict.dueInSeconds ?? 0, closed.openSeconds);
-    return { ...verdict, setbacks: verdict.setbacks - 1, dueInSeconds, waitsFor: closed.resource, reason: `waits for "${closed.resource}": ${verdict.reason}` };
+export async function withinBudget(run: Run, task: EngineTask, given: Verdict, failed: ServiceFailure | undefined): Promise<Verdict> {
+  const verdict = { ...given, waitsFor: failed?.resource };
+  if (failed?.openSeconds !== undefined) {
+    const dueInSeconds = Math.max(verdict.dueInSeconds ?? 0, failed.openSeconds);
+    return { ...verdict, setbacks: verdict.setbacks - 1, dueInSeconds, reason: `waits for "${failed.resource}": ${verdict.reason}` };
   }
   const [spent] = await run<{ retries: number; left: number }>(SPEND, [task.id]);
   const { perHour } = retryPolicyOf(task.runner);

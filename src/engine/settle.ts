@@ -5,7 +5,7 @@ import type { Ending, Failure } from './advance.ts';
 import type { RunEnd } from './run.ts';
 
 /** What an attempt's end means for its entry. */
-export type Verdict = Pick<Ending, 'cause' | 'failure' | 'setbacks' | 'reason' | 'dueInSeconds'> & { status: string; waitsFor?: string };
+export type Verdict = Pick<Ending, 'cause' | 'failure' | 'setbacks' | 'reason' | 'dueInSeconds'> & { status: string; waitsFor?: string | undefined };
 
 /** Of an attempt, what its verdict depends on. */
 export interface Setting {

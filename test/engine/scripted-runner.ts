@@ -1,5 +1,6 @@
 import type { RunContext } from '../../src/runner/context.ts';
 import { TransientTaskRunner } from '../../src/runner/runner.ts';
+import type { RetryPolicy } from '../../src/runner/retry-policy.ts';
 import type { Transient } from '../../src/runner/transient.ts';
 import type { GivenTask } from './world.ts';
 
@@ -17,13 +18,17 @@ export class ScriptedRunner extends TransientTaskRunner {
   override readonly returns: readonly string[] | undefined;
   override readonly version = 7;
   override readonly wakes: 'at once' | 'on schedule';
+  override readonly retry: Partial<RetryPolicy>;
+  override readonly uses: Readonly<Record<string, number>>;
+  override readonly concurrency: number | undefined;
+  override readonly requires: readonly string[];
   /** Every call, in order. */
   readonly runs: { subject: string; attempt: number }[] = [];
   readonly #scripts = new Map<string, Script>();
   readonly #waiting = new Map<string, (() => void)[]>();
   #otherwise: Script;
 
-  constructor(name: string, { needs = {}, from, failed = 'failed', returns, does = () => 'processed', wakes = 'at once', kind = 'transient' }: GivenTask) {
+  constructor(name: string, { needs = {}, from, failed = 'failed', returns, does = () => 'processed', wakes = 'at once', kind = 'transient', retry = {}, uses = {}, concurrency, requires = [] }: GivenTask) {
     super();
     this.taskName = name;
     this.kind = kind;
@@ -31,6 +36,10 @@ export class ScriptedRunner extends TransientTaskRunner {
     this.failedStatusMessage = failed;
     this.returns = returns;
     this.wakes = wakes;
+    this.retry = retry;
+    this.uses = uses;
+    this.concurrency = concurrency;
+    this.requires = requires;
     this.#otherwise = does;
   }
 

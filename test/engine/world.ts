@@ -5,6 +5,7 @@ import { syncGraph } from '../../src/db/sync-graph.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { EngineOptions, EngineTask } from '../../src/engine/engine-options.ts';
 import type { Logger } from '../../src/log.ts';
+import type { RetryPolicy } from '../../src/runner/retry-policy.ts';
 import type { StatusMachine } from '../../src/status/machine.ts';
 import { BUILT_IN, INITIAL, PROCESSING, type Status } from '../../src/status/status.ts';
 import type { Script, ScriptedRunner } from './scripted-runner.ts';
@@ -24,6 +25,21 @@ export interface GivenTask {
   /** What its runner does, unless the test tells it something else for a subject; without: it returns `processed`. */
   does?: Script;
   wakes?: 'at once' | 'on schedule';
+  retry?: Partial<RetryPolicy>;
+  /** Resources must be in the world's `resources`. */
+  uses?: Readonly<Record<string, number>>;
+  concurrency?: number;
+  requires?: readonly string[];
+}
+
+/** A resource that tasks use. */
+export interface GivenResource {
+  name: string;
+  concurrency?: number;
+  perMinute?: number;
+  /** Failures in a row that open its breaker. */
+  failures?: number;
+  coolSeconds?: number;
 }
 
 /** Everything of an entry that tests look at. */
