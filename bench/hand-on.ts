@@ -46,7 +46,7 @@ export async function handOnSection({ server, quick, progress }: Bench): Promise
     const daemon = await Daemon.create({
       database, machine: graph.machine, statusIds: graph.statusIds, runners: [runner], timeLimits: new Map(), clock: systemClock, log: createLog('silent'), version: VERSION,
       tasks: graph.tasks.filter(({ name }) => name === SECOND),
-      config: { concurrency: 16, leaseSeconds: 30, graceSeconds: 1 },
+      config: { concurrency: 16, leaseSeconds: 30, graceSeconds: 1, log: 'silent' },
       folders: { data: server.folder, products: server.folder },
     });
     await daemon.begin();

@@ -14,6 +14,9 @@ import { SCHEDULE_CHANNEL } from '../schedule/stored-schedule.ts';
 import type { Tick } from '../schedule/tick.ts';
 import type { StatusMachine } from '../status/machine.ts';
 import { Engine } from '../engine/engine.ts';
+import { SETTLE_SECONDS } from '../engine/run.ts';
+import { asRunning } from '../engine/running.ts';
+import { Watch } from '../watch/watch.ts';
 import type { EngineTask } from '../engine/engine-options.ts';
 import { isIdle } from './idle.ts';
 import { isCertainlyDead, thisProcess } from './process-identity.ts';
@@ -24,7 +27,7 @@ import { runSystem, type SystemEnd } from './run-system.ts';
 
 export interface DaemonOptions {
   database: Database;
-  config: Pick<Config, 'concurrency' | 'leaseSeconds' | 'graceSeconds'>;
+  config: Pick<Config, 'concurrency' | 'leaseSeconds' | 'graceSeconds' | 'log'>;
   folders: { data: string; products: string };
   runners: readonly TaskRunner[];
   /** The tasks that a runner advances. */
@@ -38,6 +41,10 @@ export interface DaemonOptions {
   version: string;
   /** How often expired leases and due entries are looked for, seconds; 5 unless given. */
   careSeconds?: number;
+  /** How long a runner that is over its time limit may take to settle, seconds; 5 unless given. */
+  settleSeconds?: number;
+  /** For how long the main loop may not turn before that is said, seconds; 5 unless given. */
+  standstillSeconds?: number;
 }
 
 /** How often expired leases and due entries are looked for, seconds, unless the options say otherwise. */
@@ -52,6 +59,8 @@ export class Daemon {
   readonly actor: string;
   readonly #options: DaemonOptions;
   readonly #engine: Engine;
+  /** Renews the leases and beats the heart, beside the main loop. */
+  readonly #watch: Watch;
   /** Fires when what runs has had its time after {@link stop}. */
   readonly #stopping = new AbortController();
   #stopped = false;
@@ -62,7 +71,6 @@ export class Daemon {
   readonly #idleWaiters = new Set<() => void>();
   #scheduler: Scheduler | undefined;
   #listener: pg.Client | undefined;
-  #beating: NodeJS.Timeout | undefined;
   #caring: NodeJS.Timeout | undefined;
   #lastCare = 0;
   #worked = true;
@@ -84,10 +92,14 @@ export class Daemon {
     this.actor = actor;
     this.#options = options;
     this.#atOnce = options.tasks.filter(({ runner }) => runner.wakes === 'at once');
-    const { database, config, tasks, machine, statusIds, folders, clock, log } = options;
+    const { database, config, tasks, machine, statusIds, folders, clock, log, settleSeconds = SETTLE_SECONDS, standstillSeconds } = options;
     this.#engine = new Engine({
       fork: () => database.em(), hot: database.hot, tasks, machine, statusIds, daemonId: id, actor, folders, clock, log,
-      concurrency: config.concurrency, leaseSeconds: config.leaseSeconds,
+      concurrency: config.concurrency, leaseSeconds: config.leaseSeconds, settleSeconds,
+    });
+    this.#watch = new Watch({
+      address: database.address, daemonId: id, leases: this.#engine.leases, running: () => this.#engine.running, log, logFormat: config.log,
+      leaseSeconds: config.leaseSeconds, settleSeconds, standstillSeconds,
     });
     this.#engine.onQuiet(() => void this.#whenQuiet());
   }
@@ -124,8 +136,8 @@ export class Daemon {
 
   /** Takes back what dead daemons left and runs the system runners that belong to the start. */
   async prepareSystem(): Promise<void> {
+    if (!this.#stopped) this.#watch.start();
     await this.#care();
-    this.#beating = this.#every(this.#options.config.leaseSeconds / 3, () => this.#beat());
     for (const runner of this.#options.runners) {
       if (runner instanceof SystemTaskRunner && runner.runsAtStart && !this.#stopped) await this.#system(runner, 'start');
     }
@@ -162,6 +174,7 @@ export class Daemon {
     }
     const silentSeconds = (this.#options.clock.monotonicMs() - this.#lastCare) / 1000;
     if (silentSeconds > this.#careSeconds * 6) reasons.push(`nothing was rescued or woken for ${Math.round(silentSeconds)} s`);
+    reasons.push(...this.#watch.troubles, ...this.#engine.unsettled.troubles);
     if (this.#stopped) reasons.push('the daemon is stopping');
     return reasons;
   }
@@ -180,7 +193,7 @@ export class Daemon {
     await Promise.allSettled([engine, ...this.#systemRuns, this.#scheduler?.settled()]);
     clearTimeout(graceOver);
     // Leases were renewed until here: what ran out its grace time was ours to the end.
-    clearInterval(this.#beating);
+    await this.#watch.stop();
     await this.#listener?.end().catch(() => {});
     await this.#options.database.em().execute(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = ?`, [this.id]).catch(() => {});
   }
@@ -220,10 +233,10 @@ export class Daemon {
 
   #runSystem(runner: SystemTaskRunner, tick: Tick): Promise<SystemEnd> {
     const { database, folders, clock, log, timeLimits } = this.#options;
-    return runSystem(runner, {
+    return asRunning({ task: runner.taskName }, () => runSystem(runner, {
       fork: () => database.em(), timeLimitSeconds: timeLimits.get(runner.taskName) ?? null, folders, clock, log, cpu: this.#engine.cpu,
       stop: this.#stopping.signal, idempotencyKey: `tick-${tick.id}`,
-    });
+    }));
   }
 
   // The last claimed entry is written, or somebody asks. One look at a time, so that nobody is told while products are drawn.
@@ -285,12 +298,6 @@ export class Daemon {
   #wakeReady(taskId?: number): void {
     this.#worked = true;
     for (const task of this.#atOnce) if (taskId === undefined || task.id === taskId) void this.#engine.wake(task.id);
-  }
-
-  async #beat(): Promise<void> {
-    const em = this.#options.database.em();
-    await this.#engine.leases.renew(em, this.#options.config.leaseSeconds);
-    await em.execute(`update daemon set heartbeat_at = clock_timestamp(), running = ? where id = ?`, [this.running, this.id]);
   }
 
   /** Takes back what dead daemons left, wakes what is due, and mends our own ear. */

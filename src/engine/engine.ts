@@ -7,6 +7,7 @@ import { Finisher } from './finisher.ts';
 import { Leases } from './leases.ts';
 import { Places } from './places.ts';
 import { TaskLoop } from './task-loop.ts';
+import { Unsettled } from './unsettled.ts';
 
 /**
  * Takes eligible entries through their runners: claim → run → advance, task by task, as long as there are any.
@@ -16,6 +17,8 @@ import { TaskLoop } from './task-loop.ts';
  */
 export class Engine {
   readonly leases = new Leases();
+  /** The runs that go on here after they were given up. */
+  readonly unsettled: Unsettled;
   readonly #options: EngineOptions;
   readonly #places: Places;
   readonly #loops = new Map<number, TaskLoop>();
@@ -30,6 +33,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.unsettled = new Unsettled(options.clock, options.log);
     this.#places = new Places(options.concurrency);
     this.#statuses = new Set(options.statusIds.keys());
     this.#errorStatuses = new Set(options.machine.statuses.filter(({ type }) => type === 'error').map(({ message }) => message));
@@ -108,11 +112,15 @@ export class Engine {
   }
 
   #begin(task: EngineTask, entry: ClaimedEntry, finisher: Finisher): Promise<void> {
-    const attempt = new Attempt({ options: this.#options, cpu: this.cpu, statuses: this.#statuses, errorStatuses: this.#errorStatuses, finisher }, task, entry);
+    const deps = { options: this.#options, cpu: this.cpu, statuses: this.#statuses, errorStatuses: this.#errorStatuses, finisher, unsettled: this.unsettled };
+    const attempt = new Attempt(deps, task, entry);
     this.leases.add(attempt);
     if (this.#stopping) attempt.abort(new StoppingError());
     return new Promise((resolve) => {
       this.#places.run(async () => {
+        // Later in this turn: a runner may hold the loop up from its first line on, and by then all that was claimed with it must be
+        // known to whoever keeps the leases.
+        await Promise.resolve();
         await attempt.run();
         // The place is free for the next run while the end of this one is written.
         void attempt.write().finally(() => {

@@ -1,6 +1,4 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { CancelledError, LeaseLostError } from '../errors.ts';
-import { retryDeadlock } from './retry-deadlock.ts';
 
 /** An attempt that runs here, or waits here for a free place. */
 export interface HeldAttempt {
@@ -14,8 +12,8 @@ export interface HeldAttempt {
   /** Whether its runner has been called. */
   begun: boolean;
   /** Whether its runner has come to an end, or was given up: all that is left is to write that. */
-  over?: boolean;
-  timeLimitSeconds?: number | null;
+  over: boolean;
+  timeLimitSeconds: number | null;
   /** Tells the runner to stop. */
   abort(reason: Error): void;
 }
@@ -69,40 +67,7 @@ export class Leases {
     const attempt = this.#held.get(key);
     return attempt?.over === true ? undefined : attempt;
   }
-
-  /**
-   * Prolongs every lease that is still ours and stores the progress. Runners whose entry was taken away (rescued, reset by
-   * a person) are told to stop with a {@link LeaseLostError}.
-   */
-  async renew(em: EntityManager, leaseSeconds: number): Promise<void> {
-    const held = this.all;
-    if (held.length === 0) return;
-    const given = JSON.stringify(held.map(({ subjectId, taskId, attempt, progress }) => ({ subject_id: subjectId, task_id: taskId, attempt, progress })));
-    const rows = await retryDeadlock(() => em.execute<{ subject_id: string; task_id: number; attempt: number }[]>(RENEW, [given, leaseSeconds]));
-    const ours = new Set(rows.map((row) => keyOf({ subjectId: row.subject_id, taskId: row.task_id, attempt: row.attempt })));
-    for (const attempt of held) {
-      const lost = !ours.has(keyOf(attempt));
-      // It may have ended while the statement was on its way.
-      if (lost && this.#held.get(keyOf(attempt)) === attempt) attempt.abort(new LeaseLostError(attempt));
-    }
-  }
 }
 
 /** Tells an attempt from all others. With its number: an entry that was taken from us may be ours again before the old attempt has noticed. */
 export const keyOf = ({ subjectId, taskId, attempt }: Pick<HeldAttempt, 'subjectId' | 'taskId' | 'attempt'>) => `${subjectId}/${taskId}/${attempt}`;
-
-const RENEW = `
-with held as materialized (
-  select * from jsonb_to_recordset(?::jsonb) as h(subject_id bigint, task_id integer, attempt integer, progress real)),
-renewed as (
-  update task_register r
-     set lease_until = clock_timestamp() + ? * interval '1 second'
-    from held h
-   where r.subject_id = h.subject_id and r.task_id = h.task_id and r.attempt = h.attempt and r.status_id = 2
-  returning r.subject_id, r.task_id, r.attempt),
-shown as (
-  update attempt a
-     set progress = h.progress
-    from held h
-   where h.progress is not null and a.subject_id = h.subject_id and a.task_id = h.task_id and a.attempt = h.attempt and a.ended_at is null)
-select * from renewed`;

@@ -16,20 +16,21 @@ export interface RunEnd {
 }
 
 /** After its time limit, or when a person cancels it, a runner has this long to settle before its place is given to others, unless the options say otherwise. */
-const SETTLE_SECONDS = 5;
+export const SETTLE_SECONDS = 5;
 
 /**
  * Runs one attempt to its end. It never throws: whatever the runner does becomes an end with a legal status, or undefined
  * where the lease was lost and nothing may be written.
  *
- * @param options `statuses`: every known status message; `claimFrom`: the status that the entry goes back to when the daemon stops
+ * @param options `statuses`: every known status message; `claimFrom`: the status that the entry goes back to when the daemon stops;
+ *   `onUnsettled`: called when the runner is given up while it still runs, with what settles when it comes to an end after all
  */
 export async function runAttempt(
   runner: SubjectTaskRunner<unknown>,
   subject: unknown,
   context: RunContext,
   abort: AbortController,
-  options: { timeLimitSeconds: number | null; statuses: ReadonlySet<string>; claimFrom: string; settleSeconds?: number },
+  options: { timeLimitSeconds: number | null; statuses: ReadonlySet<string>; claimFrom: string; settleSeconds?: number; onUnsettled?: (settled: Promise<unknown>) => void },
 ): Promise<RunEnd | undefined> {
   const limit = options.timeLimitSeconds;
   const startedMs = context.clock.monotonicMs();
@@ -41,14 +42,16 @@ export async function runAttempt(
   const abandoned = new Promise<never>((_resolve, reject) => {
     abort.signal.addEventListener('abort', () => {
       const { reason } = abort.signal as { reason: unknown };
-      const wait = reason instanceof TimeLimitError || reason instanceof CancelledError ? (options.settleSeconds ?? SETTLE_SECONDS) * 1000 : 0;
+      const wait = isPatient(reason) ? (options.settleSeconds ?? SETTLE_SECONDS) * 1000 : 0;
       // A lost lease or the end of the grace time is not argued with; what the runner still does is not written.
       timers.push(setTimeout(() => reject(reason as Error), wait));
     });
   });
   abandoned.catch(() => {});
+  let isSettled = false;
+  const running = invoke(runner, subject, context).finally(() => (isSettled = true));
   try {
-    const returned = await Promise.race([invoke(runner, subject, context), abandoned]);
+    const returned = await Promise.race([running, abandoned]);
     // A runner that computes without a break comes back before the timer can fire.
     if (limit !== null && context.clock.monotonicMs() - startedMs > limit * 1000) abort.abort(new TimeLimitError(limit));
     if (abort.signal.aborted) throw abort.signal.reason;
@@ -59,8 +62,12 @@ export async function runAttempt(
     return { cause: 'fail', status: runner.failedStatusMessage, error: error ?? new OutcomeError(`The runner of "${runner.taskName}" threw ${String(error)}.`) };
   } finally {
     for (const timer of timers) clearTimeout(timer);
+    if (!isSettled) options.onUnsettled?.(running);
   }
 }
+
+/** Whether a runner that is told to stop for this reason has time to settle before it is given up. */
+export const isPatient = (reason: unknown): boolean => reason instanceof TimeLimitError || reason instanceof CancelledError;
 
 /** Calls a runner, for as long as it takes, and gives what it gave back. @throws {OutcomeError} it gave back what is no outcome @throws whatever it throws */
 export async function outcomeOf(runner: SubjectTaskRunner<unknown>, subject: unknown, context: RunContext, statuses: ReadonlySet<string>): Promise<RunEnd> {

@@ -129,7 +129,7 @@ export class Watch {
   // because they are called in a later microtask; and it is one for all that were claimed together.
   #add(attempt: HeldAttempt): void {
     const key = keyOf(attempt);
-    const { subjectId, taskId, task, subject, timeLimitSeconds = null } = attempt;
+    const { subjectId, taskId, task, subject, timeLimitSeconds } = attempt;
     this.#known.set(key, { begun: false, progress: undefined });
     this.#added.push({ key, subjectId, taskId, attempt: attempt.attempt, task, subject, timeLimitSeconds });
     if (this.#added.length === 1) queueMicrotask(() => this.#flush());

@@ -14,7 +14,7 @@ export function optionsFor<Name extends string>(
     options: {
       database: world.database, folders: { data: '/nowhere', products: '/nowhere/products' }, tasks: world.tasks, machine: world.machine,
       statusIds: world.statusIds, timeLimits: new Map(), clock: systemClock, log, version: '0.0.0', careSeconds: 0.1, ...given,
-      runners: [...world.runners, ...system], config: { concurrency: 4, leaseSeconds: 60, graceSeconds: 0.1, ...config },
+      runners: [...world.runners, ...system], config: { concurrency: 4, leaseSeconds: 60, graceSeconds: 0.1, log: 'silent', ...config },
     },
   };
 }

@@ -7,6 +7,7 @@ import { resetEntries } from '../../src/engine/reset.ts';
 import { createDatabase } from '../harness.ts';
 import { gate, hangs, obeys } from './scripted-runner.ts';
 import { createWorld } from './create-world.ts';
+import { renewLeases } from './renew-leases.ts';
 import type { World } from './world.ts';
 
 let database: Database;
@@ -73,7 +74,7 @@ describe('a lease', () => {
     await engine.wake();
     await world.runner('Match').began('a');
     expect((await world.entry('a', 'Match')).lease_seconds).toBeLessThanOrEqual(1);
-    await engine.leases.renew(database.em(), 100);
+    await renewLeases(engine, database, 100);
     expect((await world.entry('a', 'Match')).lease_seconds).toBeGreaterThan(95);
     expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'running', progress: 0.5 }]);
     expect(await rescue(database.hot, 'daemon 2', [], 0)).toEqual([]);
@@ -98,7 +99,7 @@ describe('a lease', () => {
     await leaseRunsOut();
     expect(await rescue(database.hot, 'daemon 2', [], 0)).toHaveLength(1);
     await two.work();
-    await one.engine.leases.renew(database.em(), 60);
+    await renewLeases(one.engine, database, 60);
     await one.quiet();
     expect(reasons).toMatchObject([{ name: 'LeaseLostError', task: 'Match', subject: 'a', attempt: 1 }]);
     expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'rescued', daemon_id: 1 }, { outcome: 'finished', daemon_id: 2 }]);
@@ -124,11 +125,11 @@ describe('a lease', () => {
     await engine.wake();
     await world.runner('Match').began('a', 2);
     expect(engine.leases.size).toBe(2);
-    await engine.leases.renew(database.em(), 100);
+    await renewLeases(engine, database, 100);
     await vi.waitFor(() => expect(engine.leases.size).toBe(1));
     expect(reasons).toMatchObject({ 1: { name: 'LeaseLostError', attempt: 1 } });
     // The end of the first did not let go of the second's.
-    await engine.leases.renew(database.em(), 500);
+    await renewLeases(engine, database, 500);
     expect((await world.entry('a', 'Match')).lease_seconds).toBeGreaterThan(400);
     second.open();
     await quiet();
@@ -151,7 +152,7 @@ describe('a lease', () => {
     await vi.waitFor(() => expect(engine.leases.size).toBeGreaterThan(1));
     // A claim may be on its way while we renew; then the next renewal has its entries too.
     await vi.waitFor(async () => {
-      await engine.leases.renew(database.em(), 100);
+      await renewLeases(engine, database, 100);
       const [leases] = await database.em().execute<{ count: string; least: number }[]>(`select count(*), min(extract(epoch from lease_until - clock_timestamp()))::float as least from task_register where status_id = 2`);
       expect(Number(leases!.count)).toBeGreaterThan(1);
       expect(leases!.least).toBeGreaterThan(90);

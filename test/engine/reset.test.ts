@@ -6,6 +6,7 @@ import { resetEntries, retryEntries, textArray } from '../../src/engine/reset.ts
 import { createDatabase } from '../harness.ts';
 import { gate, obeys, writes } from './scripted-runner.ts';
 import { createWorld } from './create-world.ts';
+import { renewLeases } from './renew-leases.ts';
 
 let database: Database;
 beforeAll(async () => {
@@ -115,7 +116,7 @@ describe('reset', () => {
     expect(await resetEntries(database.em(), {}, 'dora')).toEqual([row('late', 'Match', 'processing'), row('obeys', 'Match', 'processing')]);
     late.open();
     await vi.waitFor(() => expect(engine.leases.size).toBe(1));
-    await engine.leases.renew(database.em(), 60);
+    await renewLeases(engine, database, 60);
     await quiet();
     expect(await world.notes()).toEqual([]);
     expect(await world.statuses('Match')).toEqual({ obeys: 'not processed', late: 'not processed' });

@@ -1,0 +1,66 @@
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+
+/** A runner that was told to stop, was given up, and still runs. */
+export interface UnsettledRun {
+  task: string;
+  subject: string;
+  attempt: number;
+  /** When it was given up. */
+  since: Date;
+}
+
+/** Runs that a sentence names at most. */
+const MOST_NAMES = 5;
+
+/**
+ * The runs of this process that go on although nobody waits for them any more: what they hold (memory, sockets, files) is
+ * held until they settle, or the process ends.
+ */
+export class Unsettled {
+  readonly #runs = new Set<UnsettledRun>();
+  readonly #clock: Clock;
+  readonly #log: Logger;
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Oldest first. */
+  get all(): readonly UnsettledRun[] {
+    return [...this.#runs];
+  }
+
+  /** Whole sentences; empty where nothing goes on. */
+  get troubles(): string[] {
+    if (this.#runs.size === 0) return [];
+    const now = this.#clock.now().getTime();
+    const names = this.all.slice(0, MOST_NAMES).map(({ task, subject, since }) => `"${task}" of ${subject} (for ${Math.round((now - since.getTime()) / 1000)} s)`);
+    if (this.#runs.size > MOST_NAMES) names.push(`${this.#runs.size - MOST_NAMES} more`);
+    return [`${this.#runs.size} unsettled: told to stop and given up, but still running: ${names.join(', ')}`];
+  }
+
+  /**
+   * Takes up a run that was given up.
+   *
+   * @param settled resolves or rejects when the runner comes to an end after all
+   * @param patienceSeconds how long it may still take without being called unsettled
+   */
+  add(run: Omit<UnsettledRun, 'since'>, settled: Promise<unknown>, patienceSeconds: number): void {
+    const { task, subject, attempt } = run;
+    const unsettled: UnsettledRun = { task, subject, attempt, since: this.#clock.now() };
+    const startedMs = this.#clock.monotonicMs();
+    const patience = setTimeout(() => {
+      this.#runs.add(unsettled);
+      this.#log.warn({ task, subject, attempt }, `"${task}" of ${subject} was told to stop and given up, but its runner still runs`);
+    }, patienceSeconds * 1000).unref();
+    const end = (): void => {
+      clearTimeout(patience);
+      if (!this.#runs.delete(unsettled)) return;
+      const seconds = (this.#clock.monotonicMs() - startedMs) / 1000;
+      this.#log.info({ task, subject, attempt, seconds }, `the runner of "${task}" of ${subject} has come to an end, ${Math.round(seconds)} s after it was given up`);
+    };
+    settled.then(end, end);
+  }
+}
