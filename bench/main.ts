@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { AfterglowError } from '../src/errors.ts';
 import { claimSection } from './claim/section.ts';
 import { handOnSection } from './hand-on.ts';
@@ -8,6 +8,7 @@ import { describeMachine } from './machine.ts';
 import { page, printed } from './page.ts';
 import { DeliveryError } from './pipeline/delivery-error.ts';
 import { pipelineSection } from './pipeline/section.ts';
+import { openRedis, type RedisServer } from './peers/redis-server.ts';
 import type { Bench, Section } from './section.ts';
 import { openServer } from './server.ts';
 import { startSection } from './start.ts';
@@ -20,18 +21,19 @@ const FULL = [10_000, 100_000, 1_000_000];
 const QUICK = [500, 1_000];
 
 interface Options {
-  only?: Part;
   quick?: true;
   transients?: number[];
+  objects?: number;
   url?: string;
   write?: boolean;
 }
 
 const program = new Command('bench')
   .description('Measures Afterglow on this machine: progress on standard error, tables on standard output. A full run writes docs/benchmarks.md.')
-  .addOption(new Option('--only <part>', 'run one part').choices(Object.keys(PARTS)))
+  .addArgument(new Argument('[parts...]', 'what to measure; everything unless given').choices(Object.keys(PARTS)))
   .option('--quick', 'small sizes and few rounds, to see that it works; the figures mean nothing')
   .addOption(new Option('--transients <numbers>', `sizes of the register for claims, separated by commas (${FULL.join()})`).argParser(sizes))
+  .addOption(new Option('--objects <number>', 'objects in the pipeline, for every side and round (2000; and 10000 for us and the best of the others)').argParser((text) => sizes(text)[0]!))
   .option('--url <url>', 'a PostgreSQL of yours, 15 or newer, whose user may create databases; default: an embedded one in a temporary folder (TMPDIR), removed afterwards')
   .option('--write', 'write docs/benchmarks.md (the default where everything is run in full)')
   .option('--no-write', 'do not')
@@ -60,35 +62,41 @@ try {
   } else throw error;
 }
 
-async function run(options: Options): Promise<void> {
+async function run(parts: Part[], options: Options): Promise<void> {
   const quick = options.quick === true;
   const started = performance.now();
   const server = await openServer(options.url);
+  let redis: RedisServer | undefined;
   try {
+    redis = await openRedis(server.folder);
     const machine = await describeMachine(server.admin, server.embedded);
     const bench: Bench = {
       server,
+      redis,
       quick,
+      objects: options.objects,
       signal: interruption.signal,
       transients: options.transients ?? (quick ? QUICK : FULL),
       progress: (line) => console.error(`${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s  ${line}`),
     };
     const sections: Section[] = [];
-    for (const part of partsOf(options)) sections.push(await Promise.race([PARTS[part](bench), interrupted]));
+    for (const part of partsOf(parts)) sections.push(await Promise.race([PARTS[part](bench), interrupted]));
     console.log(printed(machine, sections));
-    const isFull = !quick && options.only === undefined && options.transients === undefined;
+    const isFull = !quick && parts.length === 0 && options.transients === undefined && options.objects === undefined;
     if (options.write ?? isFull) {
       await mkdir(path.dirname(PAGE), { recursive: true });
       await writeFile(PAGE, page(machine, sections));
       console.error(`written: ${path.relative(process.cwd(), PAGE)}`);
     }
   } finally {
+    await redis?.close();
     await server.close();
   }
 }
 
-function partsOf({ only }: Options): Part[] {
-  return only === undefined ? (Object.keys(PARTS) as Part[]) : [only];
+// In their own order, whatever the order they are asked for in.
+function partsOf(asked: readonly Part[]): Part[] {
+  return (Object.keys(PARTS) as Part[]).filter((part) => asked.length === 0 || asked.includes(part));
 }
 
 function sizes(text: string): number[] {

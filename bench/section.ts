@@ -1,9 +1,14 @@
+import type { RedisServer } from './peers/redis-server.ts';
 import type { BenchServer } from './server.ts';
 import type { Table } from './table.ts';
 
 /** What a part of the benchmarks gets. */
 export interface Bench {
   server: BenchServer;
+  /** A Redis for those who need one; undefined where the machine has none. */
+  redis: RedisServer | undefined;
+  /** Objects in the pipeline, if somebody asked for a number. */
+  objects: number | undefined;
   /** Sizes of the register to measure at, ascending. */
   transients: readonly number[];
   /** Small sizes and few rounds, to see that it works. */

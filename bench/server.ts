@@ -37,7 +37,7 @@ export async function openServer(url: string | undefined): Promise<BenchServer> 
   const folder = await mkdtemp(path.join(os.tmpdir(), 'afterglow-bench-'));
   const own = url === undefined ? await launchPostgres({ dataDir: path.join(folder, 'server') }) : undefined;
   const address: DatabaseAddress = own === undefined ? { url: url! } : { host: own.host, port: own.port, user: own.user, database: own.database };
-  const admin = new pg.Client('url' in address ? { connectionString: address.url } : address);
+  const admin = new pg.Client(clientConfig(address));
   admin.on('error', () => {});
   try {
     await admin.connect();
@@ -84,6 +84,11 @@ export async function openServer(url: string | undefined): Promise<BenchServer> 
       return closed;
     },
   };
+}
+
+/** The same address for `pg`. */
+export function clientConfig(address: DatabaseAddress): pg.ClientConfig {
+  return 'url' in address ? { connectionString: address.url } : address;
 }
 
 /** What a process needs in DATABASE_URL to open the address. */

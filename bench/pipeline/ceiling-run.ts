@@ -1,9 +1,8 @@
 import pg from 'pg';
 import type { DatabaseAddress } from '../../src/db/database.ts';
-import type { BenchServer } from '../server.ts';
+import { clientConfig, type BenchServer } from '../server.ts';
 import { DeliveryError } from './delivery-error.ts';
-import { commitsSettled } from './engine-run.ts';
-import { commitsOf, measured, type Usage } from './measured.ts';
+import { commitsOf, commitsSettled, measured, type Run } from './measured.ts';
 
 /** Rows that one statement claims at most. */
 const BATCH = 100;
@@ -15,7 +14,7 @@ const BATCH = 100;
  *
  * @throws {DeliveryError} a row was lost or done twice
  */
-export async function runCeiling(server: BenchServer, rows: number, connections: number): Promise<Usage & { statements: number }> {
+export async function runCeiling(server: BenchServer, rows: number, connections: number): Promise<Run> {
   await server.checkpoint();
   const address = await server.create();
   const clients = Array.from({ length: connections }, () => clientOf(address));
@@ -29,7 +28,7 @@ export async function runCeiling(server: BenchServer, rows: number, connections:
     });
     await assertAllDone(clients[0]!, finished, rows);
     await Promise.all(clients.map((client) => client.end()));
-    return { ...usage, statements: (await commitsSettled(server, address)) - before };
+    return { ...usage, transactions: (await commitsSettled(server, address)) - before };
   } finally {
     await Promise.all(clients.map((client) => client.end().catch(() => {})));
     await server.drop(address);
@@ -74,7 +73,7 @@ update entry
  where id = any ($1::bigint[])`;
 
 function clientOf(address: DatabaseAddress): pg.Client {
-  const client = new pg.Client('url' in address ? { connectionString: address.url } : address);
+  const client = new pg.Client(clientConfig(address));
   // A lost connection fails the statement that is under way; without a listener it would end the process.
   client.on('error', () => {});
   return client;

@@ -3,10 +3,10 @@ import { openDatabase, type DatabaseAddress } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { createLog } from '../../src/log.ts';
 import { readGraph, type Graph } from '../graph.ts';
-import { nameOf, type BenchServer } from '../server.ts';
+import type { BenchServer } from '../server.ts';
 import { DeliveryError } from './delivery-error.ts';
 import { assertDelivered } from './delivery.ts';
-import { commitsOf, measured, type Usage } from './measured.ts';
+import { commitsOf, commitsSettled, measured, type Run } from './measured.ts';
 
 /** Runs of the engine that are the same but for what they say here. */
 export interface EngineRun {
@@ -25,7 +25,7 @@ const SILENCE_SECONDS = 20;
  *
  * @throws {DeliveryError} something was lost, done twice or left open
  */
-export async function runEngine(server: BenchServer, template: DatabaseAddress, { graph, transients, concurrency }: EngineRun): Promise<Usage & { statements: number }> {
+export async function runEngine(server: BenchServer, template: DatabaseAddress, { graph, transients, concurrency }: EngineRun): Promise<Run> {
   // A page that was copied after the checkpoint is in the log already: no run pays for pages that another one did not touch.
   await server.checkpoint();
   const address = await server.create(template);
@@ -46,14 +46,14 @@ export async function runEngine(server: BenchServer, template: DatabaseAddress, 
     const usage = await measured(server, () => untilEnded(engine, expected));
     await listener.end();
     await database.close();
-    const statements = (await commitsSettled(server, address)) - before;
+    const transactions = (await commitsSettled(server, address)) - before;
     const check = await openDatabase(address);
     try {
       await assertDelivered(check.em(), { transients, tasks: graph.tasks.length });
     } finally {
       await check.close();
     }
-    return { ...usage, statements };
+    return { ...usage, transactions };
   } finally {
     await server.drop(address);
   }
@@ -75,14 +75,5 @@ async function untilEnded(engine: Engine, expected: number): Promise<void> {
     });
   } finally {
     clearInterval(silence);
-  }
-}
-
-/** A backend counts its last transactions when it leaves, which is a moment after its client has. */
-export async function commitsSettled(server: BenchServer, address: DatabaseAddress): Promise<number> {
-  for (;;) {
-    const { rowCount } = await server.admin.query(`select from pg_stat_activity where datname = $1 and backend_type = 'client backend'`, [nameOf(address)]);
-    if (rowCount === 0) return commitsOf(server.admin, address);
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

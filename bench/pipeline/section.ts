@@ -1,60 +1,90 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openDatabase, type DatabaseAddress } from '../../src/db/database.ts';
+import { alternate, medianOf, type Rounds, type Side } from '../alternate.ts';
 import * as blast17 from '../blast17.ts';
 import { addTransients, storeGraph, type Graph } from '../graph.ts';
+import { availablePeers } from '../peers/peers.ts';
 import type { Bench, Section } from '../section.ts';
 import type { BenchServer } from '../server.ts';
-import { median } from '../statistics.ts';
-import type { Cell } from '../table.ts';
+import { CEILING, describe, OURS } from './describe.ts';
 import { runCeiling } from './ceiling-run.ts';
 import { runEngine } from './engine-run.ts';
-import type { Usage } from './measured.ts';
+import type { Run } from './measured.ts';
+import { runPeer } from './peer-run.ts';
 
-const CONCURRENCY = 64;
 /** Milliseconds that a runner of the second table sleeps. */
 const SLEEP_MS = 10;
+/** Connections that the ceiling is tried with; the best is taken. */
 const CONNECTIONS = [1, 2, 4, 8];
 
-type Run = Usage & { statements: number };
-
-/** The seventeen tasks of Blast through the engine, against what the same database can do at most. */
-export async function pipelineSection({ server, quick, progress }: Bench): Promise<Section> {
-  const transients = quick ? 40 : 2_000;
-  const rounds = quick ? 3 : 5;
-  const entries = transients * blast17.tasks.length;
-  const template = await makeTemplate(server, blast17, transients);
+/** The seventeen tasks of Blast through the engine, against what the same database can do at most and against others. */
+export async function pipelineSection({ server, redis, quick, objects: asked, progress }: Bench): Promise<Section> {
+  const objects = asked ?? (quick ? 10 : 2_000);
+  const wholeObjects = quick ? 15 : 10_000;
+  // A connection for each of 64 takes longer to make than a small run does.
+  const concurrency = quick ? 8 : 64;
+  const tasks = blast17.tasks.length;
+  const templates = new Templates(server);
+  const peers = availablePeers(redis);
+  const sidesOf = (count: number, sleepMs: number): Side<Run>[] => [
+    { name: OURS, ours: true, run: async () => runEngine(server, await templates.of(count), { graph: sleepMs === 0 ? blast17 : sleepers(), transients: count, concurrency }) },
+    ...peers.map((peer) => ({ name: peer.name, ours: false, run: () => runPeer(peer, server, redis, { graph: blast17, objects: count, concurrency, sleepMs }) })),
+  ];
+  const said = (what: string, count: number) => (round: number, name: string, { seconds }: Run) =>
+    progress(`pipeline: ${what}, round ${round}: ${name}: ${Math.round((count * tasks) / seconds)} entries/s`);
   try {
-    const connections = await bestConnections(server, entries, quick ? [2, 4] : CONNECTIONS, progress);
-    const ceilings: Run[] = [];
-    const engines: Run[] = [];
-    const runs = [
-      async () => void ceilings.push(await runCeiling(server, entries, connections)),
-      async () => void engines.push(await runEngine(server, template, { graph: blast17, transients, concurrency: CONCURRENCY })),
-    ];
+    const connections = await bestConnections(server, objects * tasks, quick ? [2, 4] : CONNECTIONS, progress);
+    const ceiling: Side<Run> = { name: CEILING, ours: true, run: () => runCeiling(server, objects * tasks, connections) };
     progress('pipeline: warming up');
-    await runEngine(server, template, { graph: blast17, transients, concurrency: CONCURRENCY });
-    for (let round = 0; round < rounds; round += 1) {
-      for (const run of round % 2 === 0 ? runs : runs.toReversed()) await run();
-      progress(`pipeline: round ${round + 1}: ${rate(entries, engines.at(-1)!)} entries/s, the ceiling ${rate(entries, ceilings.at(-1)!)}`);
-    }
-    const sleeping: Run[] = [];
-    for (let round = 0; round < (quick ? 1 : 3); round += 1) {
-      sleeping.push(await runEngine(server, template, { graph: sleepers(), transients, concurrency: CONCURRENCY }));
-      progress(`pipeline: runners of ${SLEEP_MS} ms: ${sleeping.at(-1)!.seconds.toFixed(2)} s`);
-    }
-    return describe({ transients, entries, rounds, connections, ceilings, engines, sleeping });
+    await alternate(sidesOf(quick ? 5 : 200, 0), 1, () => {});
+    const rounds = quick ? 2 : 5;
+    const empty = await alternate([...sidesOf(objects, 0), ceiling], rounds, said('empty runners', objects));
+    const sleeping = await alternate(sidesOf(objects, SLEEP_MS), quick ? 1 : rounds, said(`runners of ${SLEEP_MS} ms`, objects));
+    const best = bestPeer(empty, peers.map(({ name }) => name));
+    const both = (sleepMs: number) => sidesOf(wholeObjects, sleepMs).filter(({ name }) => name === OURS || name === best);
+    const whole = {
+      objects: wholeObjects,
+      empty: await alternate(both(0), quick ? 1 : 3, said('all objects', wholeObjects)),
+      sleeping: await alternate(both(SLEEP_MS), 1, said(`all objects, runners of ${SLEEP_MS} ms`, wholeObjects)),
+    };
+    return describe({ objects, tasks, concurrency, sleepMs: SLEEP_MS, connections, triedConnections: CONNECTIONS, empty, sleeping, best, whole, redis });
   } finally {
-    await server.drop(template);
+    await templates.drop();
   }
 }
 
-async function makeTemplate(server: BenchServer, graph: Graph, transients: number): Promise<DatabaseAddress> {
-  const database = await openDatabase(await server.create());
-  await storeGraph(database.em(), graph);
-  await addTransients(database.em(), transients);
-  await database.em().execute('vacuum analyze');
-  await database.close();
-  return database.address;
+function bestPeer(rounds: Rounds<Run>, names: readonly string[]): string | undefined {
+  const ranked = names.map((name) => ({ name, seconds: medianOf(rounds, name, ({ seconds }) => seconds) ?? Infinity })).toSorted((a, b) => a.seconds - b.seconds);
+  return ranked[0]?.name;
+}
+
+/** Databases with so many objects and nothing done, one for each size, which runs copy. */
+class Templates {
+  readonly #server: BenchServer;
+  readonly #made = new Map<number, Promise<DatabaseAddress>>();
+
+  constructor(server: BenchServer) {
+    this.#server = server;
+  }
+
+  of(objects: number): Promise<DatabaseAddress> {
+    let made = this.#made.get(objects);
+    if (made === undefined) this.#made.set(objects, (made = this.#make(objects)));
+    return made;
+  }
+
+  async drop(): Promise<void> {
+    for (const made of this.#made.values()) await this.#server.drop(await made);
+  }
+
+  async #make(objects: number): Promise<DatabaseAddress> {
+    const database = await openDatabase(await this.#server.create());
+    await storeGraph(database.em(), blast17);
+    await addTransients(database.em(), objects);
+    await database.em().execute('vacuum analyze');
+    await database.close();
+    return database.address;
+  }
 }
 
 /** The ceiling has as many connections as are best for it here. */
@@ -74,68 +104,4 @@ function sleepers(): Graph {
     return 'processed';
   };
   return { ...blast17, runners: blast17.emptyRunners().map((runner) => Object.assign(runner, { runProcess })) };
-}
-
-const rate = (entries: number, { seconds }: Run) => Math.round(entries / seconds);
-
-interface Measured {
-  transients: number;
-  entries: number;
-  rounds: number;
-  connections: number;
-  ceilings: readonly Run[];
-  engines: readonly Run[];
-  sleeping: readonly Run[];
-}
-
-function describe({ transients, entries, rounds, connections, ceilings, engines, sleeping }: Measured): Section {
-  const tasks = entries / transients;
-  const ideal = (entries * SLEEP_MS) / 1000 / CONCURRENCY;
-  const overCeiling = median(engines.map((run, round) => ceilings[round]!.seconds / run.seconds));
-  const overIdeal = median(sleeping.map(({ seconds }) => seconds / ideal));
-  const row = (name: string, runs: readonly Run[]): Cell[] => {
-    const rates = runs.map((run) => rate(entries, run));
-    const perThousand = (of: (run: Run) => number | undefined): Cell => {
-      const values = runs.flatMap((run) => of(run) ?? []);
-      return values.length === 0 ? 'not known' : median(values.map((value) => (value / entries) * 1000));
-    };
-    return [
-      name, median(rates), [Math.min(...rates), Math.max(...rates)].map((one) => one.toLocaleString('en-US')).join(' to '), Math.round((median(rates) / tasks) * 60),
-      perThousand((run) => run.cpuSeconds), perThousand((run) => run.databaseCpuSeconds),
-      median(runs.map(({ statements }) => statements / entries)), Math.round(median(runs.map(({ walBytes }) => walBytes / entries))),
-    ];
-  };
-  return {
-    title: 'Blast’s seventeen tasks through the engine',
-    method: [
-      `${transients.toLocaleString('en-US')} transients × the ${tasks} tasks of Blast with its prerequisites (${blast17.runners.reduce((sum, { prerequisites }) => sum + Object.keys(prerequisites).length - 1, 0)} of them) and empty runners, ` +
-        `through the engine in one process with concurrency ${CONCURRENCY}, woken by the database’s notifications as in a daemon; the clock runs from the first wake until the last end is written. ` +
-        'Every entry has its attempt’s row and two transitions, all committed durably.',
-      `The *ceiling* is what the same database does with as many rows in a bare table: one statement claims 100 rows (for update skip locked), one finishes them, over ${connections} connections (the best of ${CONNECTIONS.join(', ')}), ` +
-        'without prerequisites, trigger, log, attempts, leases, ORM or runners. Runs alternate, each in a fresh database; medians of ' +
-        `${rounds}. After every run the delivery is checked: each entry processed by exactly one attempt, two transitions each, nothing open, no counter wrong; a run with a loss or a duplicate is void and fails the benchmark.`,
-      `The runners of the second table sleep ${SLEEP_MS} ms. Its ideal is entries × ${SLEEP_MS} ms ÷ ${CONCURRENCY}, with nothing lost between.`,
-    ],
-    tables: [
-      {
-        title: `${entries.toLocaleString('en-US')} entries`,
-        head: ['', 'entries/s', 'range', 'objects a minute', 'CPU s of Node per 1,000', 'CPU s of PostgreSQL per 1,000', 'statements an entry', 'WAL bytes an entry'],
-        rows: [row('engine', engines), row('ceiling', ceilings)],
-      },
-      {
-        title: `Runners of ${SLEEP_MS} ms`,
-        head: ['', 'seconds', 'ideal', 'entries/s', 'objects a minute'],
-        rows: [['engine', median(sleeping.map(({ seconds }) => seconds)), ideal, median(sleeping.map((run) => rate(entries, run))), Math.round(median(sleeping.map((run) => (transients / run.seconds) * 60)))]],
-      },
-    ],
-    ratios: [
-      { what: 'engine over the two-statement ceiling, entries/s', ratio: overCeiling },
-      { what: `engine over the ideal with runners of ${SLEEP_MS} ms, seconds`, ratio: overIdeal, goal: 'at most 1.3' },
-    ],
-    limits: [
-      'We lose against the ceiling because of what it does not do: it has no attempts, transitions, leases, counters or notifications, and claims in batches that no real task allows.',
-      'Client and server share the cores; on a server of its own the engine is faster, and each statement takes a round trip longer.',
-      'Empty runners measure the machinery alone. A runner that writes through its context commits with its status, one transaction for each entry instead of one for a batch.',
-    ],
-  };
 }
