@@ -5,10 +5,16 @@ import { isSubjectRunner, type TaskRunner } from '../runner/runner.ts';
 import type { StatusMachine } from '../status/machine.ts';
 import { INITIAL } from '../status/status.ts';
 
-/** What the sync did: `recounted` entries of these tasks got a new count of unmet prerequisites. */
+/** What the sync did. */
 export interface GraphSync {
+  /** `recounted` entries of these tasks got a new count of unmet prerequisites. */
   changedTasks: readonly { task: string; recounted: number }[];
+  /** Tasks that keep what they have, because a newer version of their runner has been here: during a rolling deploy, say. */
+  newerElsewhere: readonly { task: string; here: number; there: number }[];
 }
+
+/** Says that the graph may have changed; the payload is empty. */
+export const GRAPH_CHANNEL = 'afterglow_graph';
 
 // Everybody who changes the graph takes this lock first.
 const GRAPH_LOCK = 7_216_002;
@@ -16,7 +22,7 @@ const GRAPH_LOCK = 7_216_002;
 /**
  * Makes the database's picture of the graph equal to the code's: the legal moves, where each task is claimed from,
  * and the prerequisites. Only tasks whose prerequisites changed have their entries counted anew; no change costs a few reads.
- * Tasks that have no runner here keep what they have.
+ * Tasks that have no runner here, or an older one than they had, keep what they have.
  *
  * @throws {UnknownNameError} a runner names a task or status that is not in the database (`checkGraph` finds this earlier)
  */
@@ -25,18 +31,21 @@ export async function syncGraph(em: EntityManager, machine: StatusMachine, runne
     await tx.execute(`select pg_advisory_xact_lock(${GRAPH_LOCK})`);
     const statusId = await idsByName(tx, 'status', `select id, message as name from status`);
     const taskId = await idsByName(tx, 'task', `select id, name from task`);
-    await syncMoves(tx, machine, statusId);
+    const newerElsewhere = await newerThanHere(tx, runners);
+    await syncMoves(tx, machine, statusId, newerElsewhere.length > 0);
     const changedTasks: { task: string; recounted: number }[] = [];
     for (const runner of runners.filter(isSubjectRunner)) {
+      if (newerElsewhere.some(({ task }) => task === runner.taskName)) continue;
       const id = taskId(runner.taskName);
       const { [runner.taskName]: own = INITIAL, ...others } = runner.prerequisites;
-      await tx.execute(setClaim, [statusId(own), statusId(runner.failedStatusMessage), id, statusId(own), statusId(runner.failedStatusMessage)]);
+      await tx.execute(setRunner, [statusId(own), statusId(runner.failedStatusMessage), runner.version, `{${runner.requires.map((label) => JSON.stringify(label)).join()}}`, id]);
       const wanted = Object.entries(others).map(([task, status]) => ({ prerequisite_id: taskId(task), status_id: statusId(status) }));
       const recounted = await syncRequirements(tx, id, wanted);
       if (recounted !== undefined) changedTasks.push({ task: runner.taskName, recounted });
     }
     await syncReadyIndexes(tx);
-    return { changedTasks };
+    await tx.execute(`select pg_notify('${GRAPH_CHANNEL}', '')`);
+    return { changedTasks, newerElsewhere };
   });
 }
 
@@ -46,16 +55,31 @@ export async function countDrift(em: EntityManager): Promise<number> {
   return Number(rows[0]?.count ?? 0);
 }
 
-const setClaim = `
-update task set claim_from_id = ?, failed_status_id = ?
- where id = ? and (claim_from_id, failed_status_id) is distinct from (?::smallint, ?::smallint)`;
+const setRunner = `
+update task t
+   set claim_from_id = g.claim_from_id, failed_status_id = g.failed_status_id, runner_version = g.runner_version, requires = g.requires
+  from (select ?::smallint as claim_from_id, ?::smallint as failed_status_id, ?::integer as runner_version, ?::text[] as requires) g
+ where t.id = ?
+   and (t.claim_from_id, t.failed_status_id, t.runner_version, t.requires)
+       is distinct from (g.claim_from_id, g.failed_status_id, g.runner_version, g.requires)`;
 
-async function syncMoves(tx: EntityManager, machine: StatusMachine, statusId: (message: string) => number): Promise<void> {
+async function newerThanHere(tx: EntityManager, runners: readonly TaskRunner[]): Promise<GraphSync['newerElsewhere']> {
+  const rows = await tx.execute<{ name: string; runner_version: number }[]>(`select name, runner_version from task`);
+  const there = new Map(rows.map((row) => [row.name, row.runner_version]));
+  return runners
+    .filter(isSubjectRunner)
+    .map(({ taskName, version }) => ({ task: taskName, here: version, there: there.get(taskName) ?? 0 }))
+    .filter((task) => task.there > task.here);
+}
+
+/** @param addOnly whether a newer graph than this one may need moves that this one does not know */
+async function syncMoves(tx: EntityManager, machine: StatusMachine, statusId: (message: string) => number, addOnly: boolean): Promise<void> {
   const moves = JSON.stringify(machine.moves.map(({ from, cause, to }) => ({ from_id: statusId(from), cause, to_id: statusId(to) })));
   await tx.execute(
     `insert into status_move select m.* from jsonb_to_recordset(?::jsonb) as m(from_id smallint, cause text, to_id smallint) on conflict do nothing`,
     [moves],
   );
+  if (addOnly) return;
   await tx.execute(
     `delete from status_move s
       where not exists (select from jsonb_to_recordset(?::jsonb) as m(from_id smallint, cause text, to_id smallint)

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { countDrift, syncGraph } from '../../src/db/sync-graph.ts';
 import { createStatusMachine } from '../../src/status/machine.ts';
@@ -36,7 +36,7 @@ describe('the graph in the database', () => {
     const world = await createWorld(database, { tasks: TASKS });
     await world.add('a');
     const before = [await versions('A'), await versions('B')];
-    expect(await world.sync()).toEqual({ changedTasks: [] });
+    expect(await world.sync()).toMatchObject({ changedTasks: [] });
     expect([await versions('A'), await versions('B')]).toEqual(before);
   });
 
@@ -48,7 +48,7 @@ describe('the graph in the database', () => {
     const before = [await versions('A'), await versions('B')];
     world.runner('C').prerequisites = { A: 'failed' };
     // "a" waits on as before, "b" waits no more, "c" waits on: of one count of three is another.
-    expect(await world.sync()).toEqual({ changedTasks: [{ task: 'C', recounted: 1 }] });
+    expect(await world.sync()).toMatchObject({ changedTasks: [{ task: 'C', recounted: 1 }] });
     expect([(await world.entry('a', 'C')).unmet, (await world.entry('b', 'C')).unmet, (await world.entry('c', 'C')).unmet]).toEqual([1, 0, 1]);
     expect([await versions('A'), await versions('B')]).toEqual(before);
     expect(await countDrift(database.em())).toBe(0);
@@ -61,11 +61,11 @@ describe('the graph in the database', () => {
     await world.add('a', 'b');
     await world.put('a', 'A', 'processed');
     world.runner('C').prerequisites = { A: 'not processed', B: 'not processed' };
-    expect(await world.sync()).toEqual({ changedTasks: [{ task: 'C', recounted: 1 }] });
+    expect(await world.sync()).toMatchObject({ changedTasks: [{ task: 'C', recounted: 1 }] });
     await world.add('c');
     expect([(await world.entry('a', 'C')).unmet, (await world.entry('b', 'C')).unmet, (await world.entry('c', 'C')).unmet]).toEqual([1, 0, 0]);
     world.runner('C').prerequisites = {};
-    expect(await world.sync()).toEqual({ changedTasks: [{ task: 'C', recounted: 1 }] });
+    expect(await world.sync()).toMatchObject({ changedTasks: [{ task: 'C', recounted: 1 }] });
     expect((await world.entry('a', 'C')).unmet).toBe(0);
     expect(await countDrift(database.em())).toBe(0);
   });
@@ -73,8 +73,37 @@ describe('the graph in the database', () => {
   it('keeps what tasks without a runner had', async () => {
     const world = await createWorld(database, { tasks: TASKS });
     await world.add('a');
-    expect(await syncGraph(database.em(), world.machine, world.runners.filter(({ taskName }) => taskName !== 'C'))).toEqual({ changedTasks: [] });
+    expect(await syncGraph(database.em(), world.machine, world.runners.filter(({ taskName }) => taskName !== 'C'))).toMatchObject({ changedTasks: [] });
     expect((await world.entry('a', 'C')).unmet).toBe(1);
+  });
+
+  it('keeps what a newer version of a runner wrote, and says so', async () => {
+    const world = await createWorld(database, { tasks: TASKS });
+    await world.add('a');
+    const as = (version: number, prerequisites: Record<string, string>, requires: string[] = []) => Object.assign(world.runner('C'), { version, prerequisites, requires });
+    const row = async () => (await database.em().execute<object[]>(`select t.runner_version, t.requires, m.message as claim_from from task t join status m on m.id = t.claim_from_id where t.name = 'C'`))[0];
+    as(8, { C: 'needs a look' }, ['gpu', 'quote"d, label']);
+    const newer = createStatusMachine(STATUSES, ['needs a look']);
+    expect(await syncGraph(database.em(), newer, world.runners)).toMatchObject({ newerElsewhere: [] });
+    const written = { runner_version: 8, requires: ['gpu', 'quote"d, label'], claim_from: 'needs a look' };
+    expect(await row()).toEqual(written);
+    const before = await moves();
+    as(7, { B: 'processed' });
+    expect(await world.sync()).toEqual({ changedTasks: [], newerElsewhere: [{ task: 'C', here: 7, there: 8 }] });
+    expect([await row(), (await world.entry('a', 'C')).unmet, await moves()]).toEqual([written, 0, before]);
+    as(9, { B: 'processed' });
+    expect(await world.sync()).toEqual({ changedTasks: [{ task: 'C', recounted: 1 }], newerElsewhere: [] });
+    expect(await row()).toEqual({ runner_version: 9, requires: [], claim_from: 'not processed' });
+  });
+
+  it('is announced whenever it was made equal', async () => {
+    const world = await createWorld(database, { tasks: TASKS });
+    const listener = await database.connect('listener');
+    onTestFinished(() => listener.end());
+    const heard = new Promise((resolve) => listener.on('notification', ({ channel }) => resolve(channel)));
+    await listener.query('listen afterglow_graph');
+    await world.sync();
+    expect(await heard).toBe('afterglow_graph');
   });
 
   it('has an index for every status that runners start from, and none for others', async () => {
