@@ -218,3 +218,32 @@ export class SchemaNewerError extends AfterglowError {
     this.unknown = unknown;
   }
 }
+
+/** A named lock could not be had in the time that the runner wanted to wait: somebody else has it. A failure of the machinery, so worth another attempt. */
+export class LockTakenError extends AfterglowError {
+  readonly code = 'LOCK_TAKEN';
+  readonly lock: string;
+  /** Who has it. */
+  readonly owner: string;
+  /** When it is free unless its owner renews it, by the database's clock. */
+  readonly expiresAt: Date;
+  constructor(lock: string, owner: string, expiresAt: Date, waitedSeconds: number) {
+    super(`The lock "${lock}" is held by ${owner}, until ${expiresAt.toISOString()} unless it is renewed; it was waited for ${Math.round(waitedSeconds)} s.`);
+    this.lock = lock;
+    this.owner = owner;
+    this.expiresAt = expiresAt;
+  }
+}
+
+/** A named lock was ours, ran out, and somebody else took it: what was done since then was not protected. A failure of the machinery. */
+export class LockLostError extends AfterglowError {
+  readonly code = 'LOCK_LOST';
+  readonly lock: string;
+  /** Who has it now; undefined where whoever took it has given it back already. */
+  readonly owner: string | undefined;
+  constructor(lock: string, expiredAt: Date, owner: string | undefined) {
+    super(`The lock "${lock}" ran out at ${expiredAt.toISOString()}, and ${owner === undefined ? 'somebody else had it since' : `${owner} has it now`}; renew it in time, or take it for longer.`);
+    this.lock = lock;
+    this.owner = owner;
+  }
+}

@@ -234,7 +234,7 @@ export class Daemon {
   #runSystem(runner: SystemTaskRunner, tick: Tick): Promise<SystemEnd> {
     const { database, folders, clock, log, timeLimits } = this.#options;
     return asRunning({ task: runner.taskName }, () => runSystem(runner, {
-      fork: () => database.em(), timeLimitSeconds: timeLimits.get(runner.taskName) ?? null, folders, clock, log, cpu: this.#engine.cpu,
+      fork: () => database.em(), hot: database.hot, timeLimitSeconds: timeLimits.get(runner.taskName) ?? null, folders, clock, log, cpu: this.#engine.cpu,
       stop: this.#stopping.signal, idempotencyKey: `tick-${tick.id}`,
     }));
   }

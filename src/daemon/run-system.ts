@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
+import type { Hot } from '../db/hot.ts';
 import { StoppingError, TimeLimitError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Json } from '../runner/outcome.ts';
@@ -7,11 +8,14 @@ import type { SystemTaskRunner } from '../runner/runner.ts';
 import { AttemptLog } from '../engine/attempt-log.ts';
 import type { CpuMeter } from '../engine/cpu-meter.ts';
 import { lazyEntityManager } from '../engine/lazy-em.ts';
+import { locksOf } from '../engine/lock.ts';
 import { storable } from '../db/storable.ts';
 
 /** What a run of a system runner needs beside the runner. */
 export interface SystemRunDeps {
   fork: () => EntityManager;
+  /** For locks, which are seen at once. */
+  hot: Hot;
   /** Seconds, of the fixtures; the runner's own limit goes first. */
   timeLimitSeconds: number | null;
   folders: { data: string; products: string };
@@ -79,5 +83,6 @@ async function invoke(
     dataFolder: deps.folders.data,
     progress: () => {},
     result: async () => undefined,
+    lock: locksOf(deps.hot.run, { owner: `"${runner.taskName}" (${deps.idempotencyKey})`, signal: run.signal }),
   });
 }

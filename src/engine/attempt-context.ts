@@ -13,12 +13,13 @@ export interface ContextParts {
   signal: AbortSignal;
   clock: Clock;
   folders: { data: string; products: string };
+  lock: RunContext['lock'];
   /** Hears how far the attempt is, 0…1. */
   progress(fraction: number): void;
 }
 
 /** What the runner of one attempt is given. */
-export function attemptContext({ subjectId, taskId, attempt, database, log, signal, clock, folders, progress }: ContextParts): RunContext {
+export function attemptContext({ subjectId, taskId, attempt, database, log, signal, clock, folders, lock, progress }: ContextParts): RunContext {
   return {
     get em() {
       return database.em;
@@ -32,6 +33,7 @@ export function attemptContext({ subjectId, taskId, attempt, database, log, sign
     dataFolder: folders.data,
     progress: (fraction) => progress(Math.min(1, Math.max(0, Number(fraction) || 0))),
     result: (name) => resultOf(database, subjectId, name),
+    lock,
   };
 }
 

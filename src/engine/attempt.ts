@@ -17,6 +17,7 @@ import type { Finisher } from './finisher.ts';
 import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
 import type { HeldAttempt } from './leases.ts';
 import { wakeSharers } from './limits.ts';
+import { locksOf } from './lock.ts';
 import { withinBudget } from './retry-budget.ts';
 import { isPatient, runAttempt, SETTLE_SECONDS, type RunEnd } from './run.ts';
 import { asRunning } from './running.ts';
@@ -135,9 +136,11 @@ export class Attempt implements HeldAttempt {
   }
 
   #context(): RunContext {
-    const { clock, folders } = this.#deps.options;
+    const { clock, folders, hot } = this.#deps.options;
+    const { signal } = this.#abort;
     return attemptContext({
-      subjectId: this.subjectId, taskId: this.taskId, attempt: this.attempt, database: this.#database, log: this.#log, signal: this.#abort.signal, clock, folders,
+      subjectId: this.subjectId, taskId: this.taskId, attempt: this.attempt, database: this.#database, log: this.#log, signal, clock, folders,
+      lock: locksOf(hot.run, { owner: `"${this.task}" of ${this.subject}, attempt ${this.attempt}`, signal }),
       progress: (fraction) => {
         this.progress = fraction;
       },

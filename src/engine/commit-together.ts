@@ -17,8 +17,8 @@ export async function commitTogether(database: LazyEntityManager, of: { task: st
   });
 }
 
-/** A statement of the engine in a runner's transaction. */
-const within = (em: EntityManager): Run => async <Row extends object>({ text }: Statement, params: readonly unknown[]) => {
+/** A way for statements of the engine through an EntityManager: in its transaction, where one has begun. */
+export const within = (em: EntityManager): Run => async <Row extends object>({ text }: Statement, params: readonly unknown[]) => {
   const inOrder: unknown[] = [];
   const asked = text.replaceAll(/\$(\d+)/g, (_all, number) => {
     inOrder.push(params[Number(number) - 1]);

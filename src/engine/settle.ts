@@ -1,5 +1,5 @@
 import { describeError, storableText } from '../db/storable.ts';
-import { PermanentError, ProcessDiedError, ServiceError } from '../errors.ts';
+import { DatabaseUnavailableError, LockLostError, LockTakenError, PermanentError, ProcessDiedError, ServiceError } from '../errors.ts';
 import { waitSeconds, type RetryPolicy } from '../runner/retry-policy.ts';
 import type { Ending, Failure } from './advance.ts';
 import type { RunEnd } from './run.ts';
@@ -26,6 +26,8 @@ export interface Setting {
 
 /** Seconds until an entry that its runner sent back to where it was claimed from may be claimed again. */
 const SENT_BACK_SECONDS = 60;
+/** What is thrown when it was not the science that failed. */
+const MACHINERY: readonly (abstract new (...args: never[]) => Error)[] = [ServiceError, ProcessDiedError, LockTakenError, LockLostError, DatabaseUnavailableError];
 
 /** Judges how an attempt ended: a result, a failure of the science, or one of the machinery that is worth another attempt. Pure. */
 export function settle(end: RunEnd, setting: Setting): Verdict {
@@ -60,8 +62,8 @@ function waitOf(error: unknown, { policy, setbacks, random, now }: Setting): num
   return waitSeconds(policy, setbacks + 1, random);
 }
 
-/** A service was declared not to answer, or the process that ran the attempt died. */
-const isMachinery = (error: unknown): boolean => isA(ServiceError, error) || isA(ProcessDiedError, error);
+/** A service was declared not to answer, the process that ran the attempt died, or a lock was not had or not kept. */
+const isMachinery = (error: unknown): boolean => MACHINERY.some((type) => isA(type, error));
 
 /** `instanceof` for what a runner threw, which may itself throw when it is looked at. */
 export function isA<T extends Error>(type: abstract new (...args: never[]) => T, error: unknown): error is T {

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
 import { systemClock } from '../clock.ts';
+import { detachedLock, type LockOptions, type NamedLock } from './named-lock.ts';
 import type { Json } from './outcome.ts';
 
 /** Lines that are kept with the attempt and shown on its page; also written to the daemon's log. */
@@ -32,6 +33,13 @@ export interface RunContext {
   progress(fraction: number): void;
   /** What the last attempt of another task of the same object gave as its result; undefined where there is none. */
   result(task: string): Promise<Json | undefined>;
+  /**
+   * Takes a lock that one has at a time, over all daemons: `await using lock = await context.lock('ned', { seconds: 60 })`.
+   * Where it is not had, or was lost, and the runner lets that error pass, the attempt is made again later.
+   *
+   * @throws {LockTakenError} somebody else has it, and had it for all of `waitSeconds`
+   */
+  lock(name: string, options: LockOptions): Promise<NamedLock>;
 }
 
 /**
@@ -55,6 +63,7 @@ export function detachedContext(given: Partial<RunContext> = {}): RunContext {
     dataFolder: '.',
     progress: () => {},
     result: async () => undefined,
+    lock: async (name, options) => detachedLock(name, options),
     ...given,
   };
 }

@@ -32,7 +32,7 @@ class Chore extends SystemTaskRunner {
 async function run(act: (context: RunContext) => unknown, { limit = null, stop = new AbortController().signal }: { limit?: number | null; stop?: AbortSignal } = {}) {
   await database.em().execute(`delete from note`);
   const end = await runSystem(new Chore(act), {
-    fork: () => database.em(), timeLimitSeconds: limit, folders: { data: '/data', products: '/products' }, clock: systemClock, log: listeningLog().log, cpu: new CpuMeter(), stop, idempotencyKey: 'tick-5',
+    fork: () => database.em(), hot: database.hot, timeLimitSeconds: limit, folders: { data: '/data', products: '/products' }, clock: systemClock, log: listeningLog().log, cpu: new CpuMeter(), stop, idempotencyKey: 'tick-5',
   });
   const notes = (await database.em().execute<{ text: string }[]>(`select text from note order by text`)).map(({ text }) => text);
   return { ...end, notes };
