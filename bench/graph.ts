@@ -25,7 +25,7 @@ export interface StoredGraph {
 /** Writes the graph as a daemon's start does, without objects. */
 export async function storeGraph(em: EntityManager, { statuses, tasks, runners }: Graph): Promise<StoredGraph> {
   const machine = createStatusMachine(statuses);
-  await loadFixtures(em, { statuses, tasks, transients: [], entries: [] }, { sync: (tx) => syncGraph(tx, machine, runners) });
+  await loadFixtures(em, { statuses, tasks, resources: [], transients: [], entries: [] }, { sync: (tx) => syncGraph(tx, machine, runners) });
   return readGraph(em, { statuses, tasks, runners });
 }
 

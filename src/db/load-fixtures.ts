@@ -1,6 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { EntryFixture, Fixtures } from '../fixtures/fixture.ts';
+import { checkZones } from './check-zones.ts';
+import { lockDefinitions } from './lock-definitions.ts';
 import { removeAbsent } from './remove-absent.ts';
+import { removeAbsentResources, saveResources } from './save-resources.ts';
 import { LOCK_REGISTER, saveStatuses, saveTasks } from './save-tasks.ts';
 import { FORGET_PLANS, LOAD_LOCK, saveTransients, type Saved } from './save-transients.ts';
 
@@ -13,6 +16,8 @@ export interface ModelReport extends Saved {
 export interface LoadReport {
   statuses: ModelReport;
   tasks: ModelReport;
+  /** `kept`: no longer in the fixtures, but used by a task. */
+  resources: ModelReport & { kept: string[] };
   transients: ModelReport;
   /** Undefined where the entries were not looked at. */
   entries?: ModelReport;
@@ -28,26 +33,32 @@ export interface LoadOptions {
 }
 
 /**
- * Makes the database say what the fixtures say, in one transaction: adds what is new, changes what differs, removes statuses
- * and tasks that are no longer there. Transients stay when they leave the fixtures. Loading the same again changes nothing.
+ * Makes the database say what the fixtures say, in one transaction: adds what is new, changes what differs, removes statuses,
+ * tasks and resources that are no longer there. Transients stay when they leave the fixtures, resources as long as a task uses
+ * them. Loading the same again changes nothing, and no load changes how the breaker of a resource stands.
  *
  * A new task has its entries for all objects of its kind when this returns. The fixtures' entries are applied only with
  * `sync`, as it is the graph that makes their moves legal; else call {@link applyEntries} after it.
  *
- * @throws {RefusedError} rows still use a status or task that would be removed, or a task that would change its kind;
- *   nothing was loaded
+ * @throws {RefusedError} rows still use a status or task that would be removed, or a task that would change its kind, or this
+ *   PostgreSQL does not know the time zone of a window; nothing was loaded
  */
 export async function loadFixtures(em: EntityManager, fixtures: Fixtures, { sync }: LoadOptions = {}): Promise<LoadReport> {
+  await checkZones(em, fixtures.tasks);
   return em.transactional(async (tx) => {
     await tx.execute(`select pg_advisory_xact_lock(${LOAD_LOCK})`);
+    await lockDefinitions(tx);
+    const resources = await saveResources(tx, fixtures.resources);
     const statuses = await saveStatuses(tx, fixtures.statuses);
     const tasks = await saveTasks(tx, fixtures.tasks);
     await sync?.(tx);
     const removed = await removeAbsent(tx, fixtures, { statuses: statuses.added, tasks: tasks.added });
+    const absent = await removeAbsentResources(tx, fixtures.resources);
     const transients = await saveTransients(tx, fixtures.transients);
     return {
       statuses: { ...statuses, removed: removed.statuses },
       tasks: { ...tasks, removed: removed.tasks },
+      resources: { ...resources, ...absent },
       transients: { ...transients, removed: [] },
       ...(sync !== undefined && { entries: await applyEntries(tx, fixtures.entries) }),
     };
@@ -95,18 +106,19 @@ returning e.subject || ': ' || e.task as name`;
 
 /** One line for each kind of rows that the fixtures had any of. */
 export function describeLoad(report: LoadReport, skipped: Fixtures['skipped'] = {}): string[] {
-  const models = (['statuses', 'tasks', 'transients', 'entries'] as const).flatMap((model) => describeModel(model, report[model]) ?? []);
+  const models = (['statuses', 'tasks', 'resources', 'transients', 'entries'] as const).flatMap((model) => describeModel(model, report[model]) ?? []);
   const rows = Object.entries(skipped).map(([model, count]) => `${count} ${model}`);
   return rows.length === 0 ? models : [...models, `left out, as nothing here uses them: ${rows.join(', ')}`];
 }
 
 const NAMED = 20;
 
-function describeModel(model: string, report: ModelReport | undefined): string | undefined {
+function describeModel(model: string, report: (ModelReport & { kept?: string[] }) | undefined): string | undefined {
   if (report === undefined) return undefined;
-  const acts = (['added', 'changed', 'removed'] as const)
-    .filter((act) => report[act].length > 0)
-    .map((act) => `${report[act].length} ${act}${report[act].length > NAMED ? '' : ` (${report[act].map((name) => `"${name}"`).join(', ')})`}`);
+  const { added, changed, removed, kept = [] } = report;
+  const acts = Object.entries({ added, changed, removed, 'kept, as tasks use them': kept })
+    .filter(([, names]) => names.length > 0)
+    .map(([act, names]) => `${names.length} ${act}${names.length > NAMED ? '' : ` (${names.map((name) => `"${name}"`).join(', ')})`}`);
   if (report.unchanged > 0) acts.push(`${report.unchanged} unchanged`);
   return acts.length === 0 ? undefined : `${model}: ${acts.join(', ')}`;
 }

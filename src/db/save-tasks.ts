@@ -3,6 +3,7 @@ import { RefusedError } from '../errors.ts';
 import type { TaskFixture } from '../fixtures/fixture.ts';
 import type { Status } from '../status/status.ts';
 import type { Saved } from './save-transients.ts';
+import { savedOf } from './saved-of.ts';
 import { describeUse, usesOfTasks } from './uses.ts';
 
 /** Nobody may add objects or move entries while tasks come and go; held to the end of the transaction. */
@@ -19,13 +20,20 @@ export async function saveStatuses(tx: EntityManager, statuses: readonly Status[
  * @throws {RefusedError} a task that has been worked on would change its kind
  */
 export async function saveTasks(tx: EntityManager, tasks: readonly TaskFixture[]): Promise<Saved> {
-  const given = JSON.stringify(tasks.map(({ timeLimitSeconds, ...task }, place) => ({ ...task, time_limit_seconds: timeLimitSeconds, place })));
+  const given = JSON.stringify(tasks.map(columnsOf));
   const moved = await tx.execute<MovedTask[]>(newOrOfAnotherKind, [given]);
   if (moved.length > 0) await tx.execute(LOCK_REGISTER);
   await leaveKind(tx, moved.filter((task): task is MovedTask & { id: number } => task.id !== null));
   const saved = savedOf(await tx.execute(saveTask, [given]), tasks.length);
   if (moved.length > 0) await tx.execute(addEntries, [JSON.stringify(moved.map(({ name }) => name))]);
   return saved;
+}
+
+function columnsOf({ timeLimitSeconds, window, ...task }: TaskFixture, place: number): Record<string, unknown> {
+  return {
+    ...task, place, time_limit_seconds: timeLimitSeconds,
+    window_from: window?.opens ?? null, window_to: window?.closes ?? null, window_zone: window?.zone ?? 'UTC',
+  };
 }
 
 /** A task that is new (its id is null) or changes its kind. */
@@ -47,11 +55,6 @@ async function leaveKind(tx: EntityManager, tasks: readonly (MovedTask & { id: n
   });
   if (refusals.length > 0) throw new RefusedError(`Nothing was loaded:\n${refusals.join('\n')}`);
   await tx.execute(`delete from task_register where task_id in (select jsonb_array_elements_text(?::jsonb)::integer)`, [JSON.stringify(ids)]);
-}
-
-function savedOf(rows: readonly { name: string; is_new: boolean }[], given: number): Saved {
-  const names = (isNew: boolean) => rows.filter((row) => row.is_new === isNew).map(({ name }) => name);
-  return { added: names(true), changed: names(false), unchanged: given - rows.length };
 }
 
 const saveStatus = `
@@ -76,7 +79,8 @@ select message, false from changed`;
 
 const TASKS = `
   select * from jsonb_to_recordset(?::jsonb) as g(
-    place integer, name text, kind text, description text, owner text, time_limit_seconds double precision, active boolean)`;
+    place integer, name text, kind text, description text, owner text, time_limit_seconds double precision, active boolean,
+    window_from time, window_to time, window_zone text)`;
 
 const newOrOfAnotherKind = `
 select t.id, g.name, g.kind, t.kind as old_kind
@@ -89,15 +93,16 @@ const saveTask = `
 with given as (${TASKS}),
 changed as (
   update task t
-     set kind = g.kind, description = g.description, owner = g.owner, time_limit_seconds = g.time_limit_seconds, active = g.active
+     set kind = g.kind, description = g.description, owner = g.owner, time_limit_seconds = g.time_limit_seconds, active = g.active,
+         window_from = g.window_from, window_to = g.window_to, window_zone = g.window_zone
     from given g
    where t.name = g.name
-     and (t.kind, t.description, t.owner, t.time_limit_seconds, t.active)
-         is distinct from (g.kind, g.description, g.owner, g.time_limit_seconds, g.active)
+     and (t.kind, t.description, t.owner, t.time_limit_seconds, t.active, t.window_from, t.window_to, t.window_zone)
+         is distinct from (g.kind, g.description, g.owner, g.time_limit_seconds, g.active, g.window_from, g.window_to, g.window_zone)
   returning t.name),
 added as (
-  insert into task (name, kind, description, owner, time_limit_seconds, active)
-  select name, kind, description, owner, time_limit_seconds, active
+  insert into task (name, kind, description, owner, time_limit_seconds, active, window_from, window_to, window_zone)
+  select name, kind, description, owner, time_limit_seconds, active, window_from, window_to, window_zone
     from given g
    where not exists (select from task t where t.name = g.name)
    order by place

@@ -3,7 +3,8 @@ import { UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { isSubjectRunner, type TaskRunner } from '../runner/runner.ts';
 import type { StatusMachine } from '../status/machine.ts';
-import { INITIAL } from '../status/status.ts';
+import { lockDefinitions } from './lock-definitions.ts';
+import { syncDeclarations, syncUses, type Ids } from './sync-declarations.ts';
 
 /** What the sync did. */
 export interface GraphSync {
@@ -13,6 +14,11 @@ export interface GraphSync {
   newerElsewhere: readonly { task: string; here: number; there: number }[];
 }
 
+export interface GraphOptions {
+  /** Goes back to older runners on purpose: their word is in force again. Daemons that have newer ones work on until they are stopped. */
+  acceptOlderRunners?: boolean;
+}
+
 /** Says that the graph may have changed; the payload is empty. */
 export const GRAPH_CHANNEL = 'afterglow_graph';
 
@@ -20,28 +26,32 @@ export const GRAPH_CHANNEL = 'afterglow_graph';
 const GRAPH_LOCK = 7_216_002;
 
 /**
- * Makes the database's picture of the graph equal to the code's: the legal moves, where each task is claimed from,
- * and the prerequisites. Only tasks whose prerequisites changed have their entries counted anew; no change costs a few reads.
+ * Makes the database's picture of the graph equal to the code's: the legal moves, where each task is claimed from, its
+ * retry policy, limits and labels, and the prerequisites. Only tasks whose prerequisites changed have their entries counted
+ * anew; no change costs a few reads and writes nothing.
  * Tasks that have no runner here, or an older one than they had, keep what they have.
  *
- * @throws {UnknownNameError} a runner names a task or status that is not in the database (`checkGraph` finds this earlier)
+ * @throws {UnknownNameError} a runner names a task, status or resource that is not in the database (`checkGraph` finds this earlier)
  */
-export async function syncGraph(em: EntityManager, machine: StatusMachine, runners: readonly TaskRunner[]): Promise<GraphSync> {
+export async function syncGraph(em: EntityManager, machine: StatusMachine, runners: readonly TaskRunner[], options: GraphOptions = {}): Promise<GraphSync> {
   return em.transactional(async (tx) => {
     await tx.execute(`select pg_advisory_xact_lock(${GRAPH_LOCK})`);
-    const statusId = await idsByName(tx, 'status', `select id, message as name from status`);
-    const taskId = await idsByName(tx, 'task', `select id, name from task`);
-    const newerElsewhere = await newerThanHere(tx, runners);
-    await syncMoves(tx, machine, statusId, newerElsewhere.length > 0);
+    await lockDefinitions(tx);
+    const ids: Ids = {
+      status: await idsByName(tx, 'status', `select id, message as name from status`),
+      task: await idsByName(tx, 'task', `select id, name from task`),
+    };
+    const newerElsewhere = options.acceptOlderRunners ? [] : await newerThanHere(tx, runners);
+    const current = runners.filter(isSubjectRunner).filter(({ taskName }) => !newerElsewhere.some(({ task }) => task === taskName));
+    await syncMoves(tx, machine, ids.status, newerElsewhere.length > 0);
+    await syncDeclarations(tx, current, ids);
+    await syncUses(tx, current, ids);
     const changedTasks: { task: string; recounted: number }[] = [];
-    for (const runner of runners.filter(isSubjectRunner)) {
-      if (newerElsewhere.some(({ task }) => task === runner.taskName)) continue;
-      const id = taskId(runner.taskName);
-      const { [runner.taskName]: own = INITIAL, ...others } = runner.prerequisites;
-      await tx.execute(setRunner, [statusId(own), statusId(runner.failedStatusMessage), runner.version, `{${runner.requires.map((label) => JSON.stringify(label)).join()}}`, id]);
-      const wanted = Object.entries(others).map(([task, status]) => ({ prerequisite_id: taskId(task), status_id: statusId(status) }));
-      const recounted = await syncRequirements(tx, id, wanted);
-      if (recounted !== undefined) changedTasks.push({ task: runner.taskName, recounted });
+    for (const { taskName, prerequisites } of current) {
+      const others = Object.entries(prerequisites).filter(([task]) => task !== taskName);
+      const wanted = others.map(([task, status]) => ({ prerequisite_id: ids.task(task), status_id: ids.status(status) }));
+      const recounted = await syncRequirements(tx, ids.task(taskName), wanted);
+      if (recounted !== undefined) changedTasks.push({ task: taskName, recounted });
     }
     await syncReadyIndexes(tx);
     await tx.execute(`select pg_notify('${GRAPH_CHANNEL}', '')`);
@@ -54,14 +64,6 @@ export async function countDrift(em: EntityManager): Promise<number> {
   const rows = await em.execute<{ count: string }[]>(`select count(*) as count from (${wantedCounts('')}) w where w.unmet <> w.wanted`);
   return Number(rows[0]?.count ?? 0);
 }
-
-const setRunner = `
-update task t
-   set claim_from_id = g.claim_from_id, failed_status_id = g.failed_status_id, runner_version = g.runner_version, requires = g.requires
-  from (select ?::smallint as claim_from_id, ?::smallint as failed_status_id, ?::integer as runner_version, ?::text[] as requires) g
- where t.id = ?
-   and (t.claim_from_id, t.failed_status_id, t.runner_version, t.requires)
-       is distinct from (g.claim_from_id, g.failed_status_id, g.runner_version, g.requires)`;
 
 async function newerThanHere(tx: EntityManager, runners: readonly TaskRunner[]): Promise<GraphSync['newerElsewhere']> {
   const rows = await tx.execute<{ name: string; runner_version: number }[]>(`select name, runner_version from task`);

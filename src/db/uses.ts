@@ -5,6 +5,8 @@ export interface Use {
   entries: number;
   attempts: number;
   transitions: number;
+  /** Of people, on single entries. */
+  holds: number;
   /** Tasks that wait for it, start from it or fail to it. */
   tasks: string[];
 }
@@ -26,6 +28,7 @@ export function describeUse(use: Use | undefined): string | undefined {
     counted(use.entries, 'entry', 'entries'),
     counted(use.attempts, 'attempt', 'attempts'),
     counted(use.transitions, 'transition', 'transitions'),
+    counted(use.holds, 'hold', 'holds'),
     counted(use.tasks.length, 'task', 'tasks', ` (${use.tasks.map((name) => `"${name}"`).join(', ')})`),
   ].filter((part) => part !== undefined);
   if (parts.length === 0) return undefined;
@@ -39,11 +42,11 @@ function counted(count: number, one: string, many: string, more = ''): string | 
 }
 
 async function usesOf(tx: EntityManager, sql: string, parameters: unknown[]): Promise<Map<number, Use>> {
-  const rows = await tx.execute<({ id: number; tasks: string[] } & Record<'entries' | 'attempts' | 'transitions', string>)[]>(sql, parameters);
+  const rows = await tx.execute<({ id: number; tasks: string[] } & Record<'entries' | 'attempts' | 'transitions' | 'holds', string>)[]>(sql, parameters);
   return new Map(
     rows.map((row) => [
       row.id,
-      { entries: Number(row.entries), attempts: Number(row.attempts), transitions: Number(row.transitions), tasks: row.tasks },
+      { entries: Number(row.entries), attempts: Number(row.attempts), transitions: Number(row.transitions), holds: Number(row.holds), tasks: row.tasks },
     ]),
   );
 }
@@ -54,6 +57,7 @@ select g.id,
        (select count(*) from task_register r where r.task_id = g.id and (r.status_id <> 1 or r.attempt > 0)) as entries,
        (select count(*) from attempt a where a.task_id = g.id) as attempts,
        (select count(*) from transition x where x.task_id = g.id) as transitions,
+       (select count(*) from hold h where h.task_id = g.id) as holds,
        (select coalesce(jsonb_agg(distinct t.name), '[]')
           from task_requirement q
           join task t on t.id = q.task_id
@@ -68,6 +72,7 @@ select g.id,
        (select count(*) from task_register r where r.status_id = g.id) as entries,
        (select count(*) from attempt a where a.status_id = g.id) as attempts,
        (select count(*) from transition x where g.id in (x.from_id, x.to_id)) as transitions,
+       0 as holds,
        (select coalesce(jsonb_agg(distinct t.name), '[]')
           from remaining t
           left join task_requirement q on q.task_id = t.id

@@ -1,6 +1,6 @@
 import type { Database } from '../../src/db/database.ts';
 import { syncGraph } from '../../src/db/sync-graph.ts';
-import type { Fixtures, TaskFixture, TransientFixture } from '../../src/fixtures/fixture.ts';
+import type { Fixtures, ResourceFixture, TaskFixture, TransientFixture } from '../../src/fixtures/fixture.ts';
 import { TransientTaskRunner } from '../../src/index.ts';
 import { createStatusMachine } from '../../src/status/machine.ts';
 import { BUILT_IN, type Status } from '../../src/status/status.ts';
@@ -16,6 +16,11 @@ export function task(name: string, given: Partial<TaskFixture> = {}): TaskFixtur
   return { name, kind: 'transient', description: '', owner: '', timeLimitSeconds: null, active: true, ...given };
 }
 
+/** A resource without limits, and with the breaker that it has when nothing is said. */
+export function resource(name: string, given: Partial<ResourceFixture> = {}): ResourceFixture {
+  return { name, description: '', concurrency: null, perMinute: null, breaker: { failures: 5, coolSeconds: 30, longestCoolSeconds: 600 }, ...given };
+}
+
 /** A transient of which only the position is known. */
 export function transient(name: string, given: Partial<TransientFixture> = {}): TransientFixture {
   return {
@@ -26,7 +31,7 @@ export function transient(name: string, given: Partial<TransientFixture> = {}): 
 
 /** Fixtures with the five statuses, and no rows but those given. */
 export function fixtures(given: Partial<Fixtures> = {}): Fixtures {
-  return { statuses: STATUSES, tasks: [], transients: [], entries: [], ...given };
+  return { statuses: STATUSES, tasks: [], resources: [], transients: [], entries: [], ...given };
 }
 
 /** What makes the database's graph that of runners with these prerequisites, task → { task: status }. */
@@ -66,7 +71,7 @@ export async function work(database: Database, subject: string, taskName: string
 /** As it was when it was new: the three built-in statuses and nothing else. */
 export async function empty(database: Database): Promise<void> {
   await database.em().execute(`
-    truncate subject, transient, task, task_requirement, task_register, attempt, transition, status_move restart identity cascade`);
+    truncate subject, transient, task, task_requirement, task_register, attempt, transition, status_move, resource restart identity cascade`);
   await database.em().execute(`delete from status where id > 3`);
 }
 

@@ -30,7 +30,7 @@ const refusalOf = (loading: Promise<unknown>) =>
 const versions = () =>
   database.em().execute(
     `select 'status' as of, xmin::text, ctid::text from status union all select 'task', xmin::text, ctid::text from task
-     union all select 'subject', xmin::text, ctid::text from subject union all select 'transient', xmin::text, ctid::text from transient
+     union all select 'resource', xmin::text, ctid::text from resource union all select 'subject', xmin::text, ctid::text from subject union all select 'transient', xmin::text, ctid::text from transient
      union all select 'task_register', xmin::text, ctid::text from task_register order by 1, 3`,
   );
 
@@ -40,6 +40,7 @@ describe('a load', () => {
     expect(report).toEqual({
       statuses: { added: ['processed', 'no host'], changed: [], removed: [], unchanged: 3 },
       tasks: { ...none, added: ['A', 'B'] },
+      resources: { ...none, kept: [] },
       transients: { ...none, added: ['x', 'y'] },
     });
     expect(describeLoad(report, { 'host.Host': 2 })).toEqual([
@@ -66,7 +67,7 @@ describe('a load', () => {
     const before = await versions();
     const report = await loadFixtures(database.em(), given, options);
     expect(report).toEqual({
-      statuses: { ...none, unchanged: 6 }, tasks: { ...none, unchanged: 5 }, transients: { ...none, unchanged: 5 }, entries: { ...none, unchanged: 3 },
+      statuses: { ...none, unchanged: 6 }, tasks: { ...none, unchanged: 5 }, resources: { ...none, kept: [], unchanged: 3 }, transients: { ...none, unchanged: 5 }, entries: { ...none, unchanged: 3 },
     });
     expect(await versions()).toEqual(before);
   });
