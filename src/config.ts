@@ -1,6 +1,13 @@
+import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from './errors.ts';
+
+/** What a label may look like, anywhere in a text. */
+const LABEL = /[\w.:/-]{1,64}/;
+
+/** Whether a text can be a label of a daemon. */
+export const isLabel = (text: string): boolean => new RegExp(`^${LABEL.source}$`).test(text);
 
 const environment = z.object({
   /** A PostgreSQL of your own, 15 or newer; without it the embedded one is started in the data folder. */
@@ -13,10 +20,20 @@ const environment = z.object({
   AFTERGLOW_PORT: z.coerce.number('a port').int().min(0).max(65535).default(4000),
   /** How many attempts one daemon runs at once. */
   AFTERGLOW_CONCURRENCY: z.coerce.number('a number').int().min(1).max(1000).default(16),
+  /** How many isolated attempts one daemon runs at once, each in a process of its own; the number of processors unless given. */
+  AFTERGLOW_PROCESSES: z.coerce.number('a number').int().min(1).max(1000).optional(),
+  /** After how many attempts a process makes room for another; 0: never. */
+  AFTERGLOW_MAX_TASKS_PER_PROCESS: z.coerce.number('a number').int().min(0).max(1_000_000).default(1000),
   /** How long a claim is ours without being renewed; it is renewed every third of this. */
-  AFTERGLOW_LEASE_SECONDS: z.coerce.number('a number').min(1).max(86400).default(30),
+  AFTERGLOW_LEASE_SECONDS: z.coerce.number('a number').min(1).max(86400).default(20),
   /** How long running attempts may go on after the daemon was told to stop. */
   AFTERGLOW_GRACE_SECONDS: z.coerce.number('a number').min(0).max(86400).default(10),
+  /** What this machine has that some runners require, separated by commas. */
+  AFTERGLOW_LABELS: z.string().regex(new RegExp(`^(${LABEL.source}\\s*(,|$)\\s*)+$`), 'labels separated by commas, of letters, digits and . _ : / -').optional(),
+  /** What carries the attempts: the register alone, or BullMQ on a Redis. */
+  ENGINE: z.enum(['local', 'bullmq'], 'local or bullmq').default('local'),
+  /** Where BullMQ's queues are. */
+  REDIS_URL: z.string().regex(/^(rediss?:\/\/|unix:\/)/, 'an address redis://…, rediss://… or unix:/…').optional(),
   AFTERGLOW_LOG: z.enum(['plain', 'json', 'silent']).default('plain'),
 });
 
@@ -31,8 +48,18 @@ export interface Config {
   host: string;
   port: number;
   concurrency: number;
+  /** Isolated attempts at once, beside those. */
+  processes: number;
+  /** 0: no limit. */
+  maxTasksPerProcess: number;
+  /** What this machine has that some runners require. */
+  labels: readonly string[];
   leaseSeconds: number;
   graceSeconds: number;
+  /** What carries the attempts. */
+  engine: 'local' | 'bullmq';
+  /** Of BullMQ's queues; always there where the engine is `bullmq`. */
+  redisUrl: string | undefined;
   log: 'plain' | 'json' | 'silent';
 }
 
@@ -51,6 +78,7 @@ export function readConfig(options: Partial<Config> = {}, env: NodeJS.ProcessEnv
     throw new ConfigError(problems.join('\n'));
   }
   const set = read.data;
+  if (set.ENGINE === 'bullmq' && set.REDIS_URL === undefined) throw new ConfigError('ENGINE=bullmq needs REDIS_URL: expected an address redis://…, rediss://… or unix:/…, found nothing.');
   const inRoot = (file: string, variable: string) => (given[variable] === undefined ? path.relative(process.cwd(), path.join(root, file)) || '.' : file);
   return {
     databaseUrl: set.DATABASE_URL,
@@ -59,8 +87,13 @@ export function readConfig(options: Partial<Config> = {}, env: NodeJS.ProcessEnv
     host: set.AFTERGLOW_HOST,
     port: set.AFTERGLOW_PORT,
     concurrency: set.AFTERGLOW_CONCURRENCY,
+    processes: set.AFTERGLOW_PROCESSES ?? os.availableParallelism(),
+    maxTasksPerProcess: set.AFTERGLOW_MAX_TASKS_PER_PROCESS,
+    labels: (set.AFTERGLOW_LABELS ?? '').split(',').map((label) => label.trim()).filter((label) => label !== ''),
     leaseSeconds: set.AFTERGLOW_LEASE_SECONDS,
     graceSeconds: set.AFTERGLOW_GRACE_SECONDS,
+    engine: set.ENGINE,
+    redisUrl: set.REDIS_URL,
     log: set.AFTERGLOW_LOG,
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
     dataFolder: path.resolve(options.dataFolder ?? set.AFTERGLOW_DATA),
@@ -68,4 +101,4 @@ export function readConfig(options: Partial<Config> = {}, env: NodeJS.ProcessEnv
 }
 
 // A connection string may hold a password.
-const shown = (name: unknown, given: NodeJS.ProcessEnv): string => (name === 'DATABASE_URL' ? 'something else' : JSON.stringify(given[String(name)]));
+const shown = (name: unknown, given: NodeJS.ProcessEnv): string => (name === 'DATABASE_URL' || name === 'REDIS_URL' ? 'something else' : JSON.stringify(given[String(name)]));

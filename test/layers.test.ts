@@ -14,7 +14,7 @@ interface Layer {
 const LAYERS: readonly Layer[] = [
   {
     name: 'ground',
-    parts: ['src/clock.ts', 'src/errors.ts', 'src/log.ts', 'src/nearest.ts', 'src/version.ts', 'src/runner/outcome.ts'],
+    parts: ['src/clock.ts', 'src/errors.ts', 'src/log.ts', 'src/nearest.ts', 'src/version.ts', 'src/runner/outcome.ts', 'src/daemon/process-identity.ts'],
     mayImport: [],
     because: 'everything else stands on it, so it knows nothing of the rest',
   },
@@ -61,9 +61,15 @@ const LAYERS: readonly Layer[] = [
     because: 'it says when, and leaves what happens then to whoever asked',
   },
   {
+    name: 'spool',
+    parts: ['src/spool'],
+    mayImport: ['ground'],
+    because: 'it keeps files safe while there is no database, and does not know what becomes of them',
+  },
+  {
     name: 'engine',
     parts: ['src/engine'],
-    mayImport: ['ground', 'status', 'runner', 'db'],
+    mayImport: ['ground', 'status', 'runner', 'db', 'spool'],
     because: 'it claims, runs and advances when it is told to, and knows no schedule',
   },
   {
@@ -73,9 +79,21 @@ const LAYERS: readonly Layer[] = [
     because: 'a thread of its own keeps leases alive while the main loop stands still, so it needs nothing of what runs there',
   },
   {
+    name: 'isolation',
+    parts: ['src/isolation'],
+    mayImport: ['ground', 'runner', 'db', 'engine'],
+    because: 'it runs attempts in processes of their own, as the engine asks, and leaves what becomes of them to the engine',
+  },
+  {
+    name: 'bullmq',
+    parts: ['src/bullmq'],
+    mayImport: ['ground', 'db', 'engine'],
+    because: 'it carries entries to where they are run, and leaves what a claim and an attempt are to the engine',
+  },
+  {
     name: 'daemon',
     parts: ['src/daemon'],
-    mayImport: ['ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine', 'watch'],
+    mayImport: ['bullmq', 'ground', 'config', 'status', 'runner', 'db', 'schedule', 'spool', 'engine', 'watch', 'isolation'],
     because: 'it brings schedules and engine together; pages and commands use it, not the other way round',
   },
   {
@@ -87,13 +105,13 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'web',
     parts: ['src/web'],
-    mayImport: ['ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine'],
+    mayImport: ['bullmq', 'ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine'],
     because: 'pages show what the database says, so that they are right for every daemon and not for theirs alone',
   },
   {
     name: 'cli',
     parts: ['src/cli'],
-    mayImport: ['ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web'],
+    mayImport: ['bullmq', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web'],
     because: 'a command puts the others together',
   },
   {

@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/clock.ts';
 import { openDatabase, type DatabaseAddress } from '../../src/db/database.ts';
-import { Engine } from '../../src/engine/engine.ts';
+import { LocalEngine } from '../../src/engine/engine.ts';
 import { createLog } from '../../src/log.ts';
 import { readGraph, type Graph } from '../graph.ts';
 import type { BenchServer } from '../server.ts';
@@ -34,7 +34,7 @@ export async function runEngine(server: BenchServer, template: DatabaseAddress, 
     const database = await openDatabase(address, {}, concurrency + 8);
     const log = createLog('silent');
     const { machine, statusIds, tasks } = await readGraph(database.em(), graph);
-    const engine = new Engine({
+    const engine = new LocalEngine({
       fork: () => database.em(), hot: database.hot, tasks, machine, statusIds, daemonId: 1, actor: 'bench', concurrency, leaseSeconds: 30,
       folders: { data: server.folder, products: server.folder }, clock: systemClock, log,
     });
@@ -59,7 +59,7 @@ export async function runEngine(server: BenchServer, template: DatabaseAddress, 
   }
 }
 
-async function untilEnded(engine: Engine, expected: number): Promise<void> {
+async function untilEnded(engine: LocalEngine, expected: number): Promise<void> {
   let silence: NodeJS.Timeout | undefined;
   let seen = -1;
   try {

@@ -1,46 +1,44 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { Daemon } from '../daemon/daemon.ts';
+import type { Database } from '../db/database.ts';
 import { createLog } from '../log.ts';
 import { openHome, prepare, type Home, type Prepared } from '../prepare.ts';
 import { syncSchedules } from '../schedule/sync-schedules.ts';
 import { VERSION } from '../version.ts';
+import type { BullQueues } from '../web/board/bull-queues.ts';
 import { createWeb, serveWeb, type WebServer } from '../web/web.ts';
 import { command, configOf, withGraph, type CommonOptions } from './common.ts';
-import { plural, print } from './output.ts';
-import { showProgress } from './progress.ts';
-import { onSignals } from './signals.ts';
-import { describeReport } from './status.ts';
+import { plural } from './output.ts';
+import { endProcess, poolSizeOf, wholeNumber, withWork, work, workConfig, type WorkOptions } from './work.ts';
 import { exportText } from '../db/export-rows.ts';
-import { statusReport } from '../db/report.ts';
 
-type Options = CommonOptions & { untilIdle?: true; web: boolean; host?: string; port?: number; concurrency?: number };
+type Options = CommonOptions & WorkOptions & { web: boolean; host?: string; port?: number };
 
 /** `afterglow start`: the daemon. */
 export const startCommand = () =>
-  withGraph(
-    command(
-      'start',
-      'start the daemon (the default command)',
-      'Loads the fixtures, checks the graph, and takes every transient through its tasks: when a prerequisite is done at once, and at every tick. Ctrl-C stops it gracefully, a second one at least a second later at once.',
+  withWork(
+    withGraph(
+      command(
+        'start',
+        'start the daemon (the default command)',
+        'Loads the fixtures, checks the graph, and takes every transient through its tasks: when a prerequisite is done at once, and at every tick. Ctrl-C stops it gracefully, a second one at least a second later at once.',
+      ),
     ),
   )
-    .option('--until-idle', 'end when there is nothing left to do')
     .option('--no-web', 'without the pages')
     .addOption(new Option('--host <address>', 'where the pages listen (AFTERGLOW_HOST; 127.0.0.1, this machine only)'))
     .addOption(new Option('--port <number>', 'port of the pages (AFTERGLOW_PORT; 4000; 0 takes a free one)').argParser(wholeNumber(0, 65535)))
-    .addOption(new Option('--concurrency <n>', 'attempts that run at once (AFTERGLOW_CONCURRENCY; 16)').argParser(wholeNumber(1, 1000)))
     .action(async (options: Options) => {
-      await start(configOf(options, { host: options.host, port: options.port, concurrency: options.concurrency }), options);
-      // A runner that was handed back may hold timers and sockets that would keep the process for as long as it likes.
-      process.stdout.write('', () => process.exit()); // oxlint-disable-line unicorn/no-process-exit
+      const { host, port } = options;
+      await start(configOf(options, { ...workConfig(options), host, port }), options);
+      endProcess();
     });
 
 async function start(config: Config, options: Options): Promise<void> {
   const log = createLog(config.log);
-  // Every attempt that writes holds a connection until its end; the rest is for our own statements.
-  const home = await openHome(config, log, config.concurrency + 8);
+  const home = await openHome(config, log, poolSizeOf(config));
   const { database, folders } = home;
   try {
     log.info(`database: ${home.databasePlace}`);
@@ -49,26 +47,7 @@ async function start(config: Config, options: Options): Promise<void> {
     if (schedules.added.length > 0) log.info(`${plural(schedules.added.length, 'schedule')} added`);
     for (const sentence of schedules.sentences) log[schedules.added.some((runner) => sentence.startsWith(`The schedule of "${runner}" is new`)) ? 'debug' : 'info'](sentence);
     const daemon = await Daemon.create({ ...prepared, database, config, folders, clock: systemClock, log, version: VERSION });
-    const signals = onSignals({ first: () => log.info(`stopping; what runs has ${config.graceSeconds} s to finish`), second: () => daemon.hurry() });
-    const progress = showProgress(database, config.log);
-    // A promise that a runner let go of must not take the daemon and all its other attempts down.
-    const onRejection = (reason: unknown): void => log.error({ err: reason }, 'a promise that nobody waits for was rejected, probably by a runner');
-    process.on('unhandledRejection', onRejection);
-    let web: WebServer | undefined;
-    try {
-      if (options.web) web = await pages(home, prepared, daemon);
-      await Promise.race([daemon.begin().then(() => (options.untilIdle ? daemon.untilIdle() : signals.stopped)), signals.stopped]);
-    } finally {
-      await daemon.stop();
-      await progress.stop();
-      await web?.close();
-      signals.dispose();
-      process.off('unhandledRejection', onRejection);
-    }
-    if (options.untilIdle && !signals.received) {
-      print(daemon.ended === 0 ? 'There was nothing to do.' : `${plural(daemon.ended, 'attempt')} made.`);
-      print(describeReport(await statusReport(database.em())));
-    }
+    await work(home, daemon, options, options.web ? () => pages(home, prepared, daemon) : undefined);
   } finally {
     await home.close();
   }
@@ -76,8 +55,9 @@ async function start(config: Config, options: Options): Promise<void> {
 
 async function pages({ config, database, folders, log, pipeline }: Home, { order }: Prepared, daemon: Daemon): Promise<WebServer> {
   const { exportQuery } = pipeline;
+  const carriers = config.engine === 'bullmq' ? await carriersOf(config.redisUrl!, database) : undefined;
   const app = createWeb({
-    database, folders, log, order, version: VERSION, host: config.host,
+    database, folders, log, order, carriers, version: VERSION, host: config.host,
     health: async () => {
       const reasons = await daemon.troubles();
       return { ok: reasons.length === 0, reasons };
@@ -86,11 +66,17 @@ async function pages({ config, database, folders, log, pipeline }: Home, { order
   });
   const web = await serveWeb(app, config);
   log.info(`pages: ${web.url}  board: ${web.url}board/`);
-  return web;
+  return {
+    ...web,
+    async close() {
+      await web.close();
+      await carriers?.close();
+    },
+  };
 }
 
-const wholeNumber = (least: number, most: number) => (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least || value > most) throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
-  return value;
-};
+/** BullMQ is loaded by those alone who use it. */
+async function carriersOf(redisUrl: string, database: Database): Promise<BullQueues> {
+  const [{ bullQueues }, { queuePrefix }] = await Promise.all([import('../web/board/bull-queues.ts'), import('../bullmq/queues.ts')]);
+  return bullQueues({ redisUrl, prefix: await queuePrefix(database.hot.run) });
+}

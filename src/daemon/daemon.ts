@@ -1,10 +1,12 @@
+import path from 'node:path';
 import type pg from 'pg';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { isConnectionError } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
+import { statement } from '../db/hot.ts';
 import { refreshStatistics } from '../db/statistics.ts';
-import { countDrift } from '../db/sync-graph.ts';
+import { countDrift, GRAPH_CHANNEL } from '../db/sync-graph.ts';
 import type { Logger } from '../log.ts';
 import { SystemTaskRunner, type TaskRunner } from '../runner/runner.ts';
 
@@ -12,12 +14,18 @@ import { runNow, type TickReport } from '../schedule/run-tick.ts';
 import { createScheduler, type Scheduler } from '../schedule/scheduler.ts';
 import { SCHEDULE_CHANNEL } from '../schedule/stored-schedule.ts';
 import type { Tick } from '../schedule/tick.ts';
+import { openSpool, type Spool } from '../spool/spool.ts';
 import type { StatusMachine } from '../status/machine.ts';
-import { Engine } from '../engine/engine.ts';
+import { deliver } from '../engine/deliver.ts';
+import { engineMaker, type EngineMaker } from './engine-maker.ts';
+import type { Engine } from '../engine/port.ts';
 import { SETTLE_SECONDS } from '../engine/run.ts';
 import { asRunning } from '../engine/running.ts';
 import { Watch } from '../watch/watch.ts';
-import type { EngineTask } from '../engine/engine-options.ts';
+import { isIsolated, type EngineTask } from '../engine/engine-options.ts';
+import { ProcessPool, type PoolState } from '../isolation/process-pool.ts';
+import type { Work } from '../engine/read-work.ts';
+import { GraphFollower } from './follow-graph.ts';
 import { isIdle } from './idle.ts';
 import { isCertainlyDead, thisProcess } from './process-identity.ts';
 import { resetEntries } from '../engine/reset.ts';
@@ -27,7 +35,10 @@ import { runSystem, type SystemEnd } from './run-system.ts';
 
 export interface DaemonOptions {
   database: Database;
-  config: Pick<Config, 'concurrency' | 'leaseSeconds' | 'graceSeconds' | 'log'>;
+  /** Without `runnersFile`, isolated runners run in this process like any other. */
+  config: Pick<Config, 'concurrency' | 'leaseSeconds' | 'graceSeconds' | 'log'> & Partial<Pick<Config, 'labels' | 'runnersFile' | 'processes' | 'maxTasksPerProcess' | 'engine' | 'redisUrl'>>;
+  /** A worker claims and runs alone: it has no schedules and no system runners, whatever `runners` says. `daemon` unless given. */
+  role?: 'daemon' | 'worker';
   folders: { data: string; products: string };
   runners: readonly TaskRunner[];
   /** The tasks that a runner advances. */
@@ -39,8 +50,12 @@ export interface DaemonOptions {
   clock: Clock;
   log: Logger;
   version: string;
+  /** Reads anew what there is to do, when the graph may have changed; without it, it stays as it was given. */
+  readWork?: () => Promise<Work | undefined>;
   /** How often expired leases and due entries are looked for, seconds; 5 unless given. */
   careSeconds?: number;
+  /** How often the graph is looked at without being told to, seconds; 60 unless given. */
+  followSeconds?: number;
   /** How long a runner that is over its time limit may take to settle, seconds; 5 unless given. */
   settleSeconds?: number;
   /** For how long the main loop may not turn before that is said, seconds; 5 unless given. */
@@ -49,6 +64,12 @@ export interface DaemonOptions {
 
 /** How often expired leases and due entries are looked for, seconds, unless the options say otherwise. */
 const CARE_SECONDS = 5;
+/** How often the graph is looked at without being told to, seconds; a worker, which hears no tick, looks for entries then too. */
+const FOLLOW_SECONDS = 60;
+/** Says that entries have become eligible; the payload is the task's id. The triggers of the register notify it. */
+const READY_CHANNEL = 'afterglow_ready';
+/** Says that a schedule has fired that others have to hear of; the payload is the task's name. */
+const TICK_CHANNEL = 'afterglow_tick';
 
 /**
  * One process that works on the register: it says that it is there, runs the system runners that belong to the start,
@@ -59,6 +80,8 @@ export class Daemon {
   readonly actor: string;
   readonly #options: DaemonOptions;
   readonly #engine: Engine;
+  /** The processes that isolated attempts run in. */
+  readonly #pool: ProcessPool | undefined;
   /** Renews the leases and beats the heart, beside the main loop. */
   readonly #watch: Watch;
   /** Fires when what runs has had its time after {@link stop}. */
@@ -66,12 +89,15 @@ export class Daemon {
   #stopped = false;
   #beginning: Promise<void> | undefined;
   readonly #systemRuns = new Set<Promise<unknown>>();
-  /** The tasks whose runners do not wait for their schedule. */
-  readonly #atOnce: readonly EngineTask[];
+  #tasks: readonly EngineTask[];
+  readonly #follower: GraphFollower;
+  readonly #spool: Spool;
   readonly #idleWaiters = new Set<() => void>();
   #scheduler: Scheduler | undefined;
   #listener: pg.Client | undefined;
   #caring: NodeJS.Timeout | undefined;
+  #following: NodeJS.Timeout | undefined;
+  #isBegun = false;
   #lastCare = 0;
   #worked = true;
   #isLooking = false;
@@ -80,20 +106,25 @@ export class Daemon {
   /** Says that a daemon is there; {@link begin} makes it work. */
   static async create(options: DaemonOptions): Promise<Daemon> {
     const me = thisProcess();
+    const { role = 'daemon', version, config } = options;
     const [row] = await options.database.em().execute<{ id: number }[]>(
-      `insert into daemon (host, machine, pid, process_start, version, concurrency) values (?, ?, ?, ?, ?, ?) returning id`,
-      [me.host, me.machine, me.pid, me.processStart, options.version, options.config.concurrency],
+      `insert into daemon (engine, role, labels, host, machine, pid, process_start, version, concurrency)
+       select ?, ?, coalesce(array_agg(l.label), '{}'), ?, ?, ?, ?, ?, ? from jsonb_array_elements_text(?::jsonb) as l(label) returning id`,
+      [config.engine ?? 'local', role, me.host, me.machine, me.pid, me.processStart, version, config.concurrency, JSON.stringify(config.labels ?? [])],
     );
-    return new Daemon(row!.id, `daemon ${row!.id} (${me.host}:${me.pid})`, options);
+    return new Daemon(row!.id, `${role} ${row!.id} (${me.host}:${me.pid})`, options, await engineMaker(options));
   }
 
-  private constructor(id: number, actor: string, options: DaemonOptions) {
+  private constructor(id: number, actor: string, options: DaemonOptions, makeEngine: EngineMaker) {
     this.id = id;
     this.actor = actor;
     this.#options = options;
-    this.#atOnce = options.tasks.filter(({ runner }) => runner.wakes === 'at once');
+    this.#tasks = options.tasks;
     const { database, config, tasks, machine, statusIds, folders, clock, log, settleSeconds = SETTLE_SECONDS, standstillSeconds } = options;
-    this.#engine = new Engine({
+    this.#pool = poolOf(options);
+    this.#spool = openSpool({ folder: path.join(folders.data, 'spool'), me: thisProcess(), clock, log });
+    this.#engine = makeEngine({
+      isolation: this.#pool, spool: this.#spool,
       fork: () => database.em(), hot: database.hot, tasks, machine, statusIds, daemonId: id, actor, folders, clock, log,
       concurrency: config.concurrency, leaseSeconds: config.leaseSeconds, settleSeconds,
     });
@@ -102,11 +133,19 @@ export class Daemon {
       leaseSeconds: config.leaseSeconds, settleSeconds, standstillSeconds,
     });
     this.#engine.onQuiet(() => void this.#whenQuiet());
+    this.#follower = new GraphFollower({
+      em: () => database.em(), read: options.readWork, saysWithoutRunner: this.#isWorker, log, onChange: (work) => this.#take(work),
+    });
   }
 
   /** Attempts that run now. */
   get running(): number {
     return this.#engine.running;
+  }
+
+  /** The processes that isolated attempts run in; undefined where there are none for them. */
+  get processes(): PoolState | undefined {
+    return this.#pool?.state;
   }
 
   /** Attempts that have ended here. */
@@ -123,13 +162,23 @@ export class Daemon {
     const { database, runners, clock, log } = this.#options;
     await this.prepareSystem();
     if (this.#stopped) return;
-    await refreshStatistics(database.em());
+    void this.#pool?.warm(this.#options.tasks.filter(isIsolated).map(({ runner }) => runner.memoryLimitMiB));
+    if (!this.#isWorker) await refreshStatistics(database.em());
     await this.#listen();
+    await this.#follower.look();
+    if (this.#isWorker) return this.#work();
     this.#scheduler = createScheduler({ database, runners, daemonId: this.id, clock, log, onTick: (runner, tick) => this.#tick(runner, tick) });
     await this.#scheduler.start();
     if (this.#stopped) return;
-    this.#caring = this.#every(this.#careSeconds, () => this.#care());
     void this.#checkDrift();
+    await this.#work();
+  }
+
+  async #work(): Promise<void> {
+    if (this.#stopped) return;
+    this.#isBegun = true;
+    this.#caring = this.#every(this.#careSeconds, () => this.#care());
+    this.#following = this.#every(this.#options.followSeconds ?? FOLLOW_SECONDS, () => this.#follow());
     this.#wakeReady();
     await this.#whenQuiet();
   }
@@ -138,8 +187,8 @@ export class Daemon {
   async prepareSystem(): Promise<void> {
     if (!this.#stopped) this.#watch.start();
     await this.#care();
-    for (const runner of this.#options.runners) {
-      if (runner instanceof SystemTaskRunner && runner.runsAtStart && !this.#stopped) await this.#system(runner, 'start');
+    for (const runner of this.#systemRunners) {
+      if (runner.runsAtStart && !this.#stopped) await this.#system(runner, 'start');
     }
   }
 
@@ -185,12 +234,15 @@ export class Daemon {
     this.#stopped = true;
     const { graceSeconds } = this.#options.config;
     clearInterval(this.#caring);
+    clearInterval(this.#following);
     const graceOver = setTimeout(() => this.hurry(), graceSeconds * 1000);
     const engine = this.#engine.stop(graceSeconds);
     await this.#beginning?.catch(() => {});
     clearInterval(this.#caring);
+    clearInterval(this.#following);
     await this.#scheduler?.stop();
     await Promise.allSettled([engine, ...this.#systemRuns, this.#scheduler?.settled()]);
+    await this.#pool?.stop();
     clearTimeout(graceOver);
     // Leases were renewed until here: what ran out its grace time was ours to the end.
     await this.#watch.stop();
@@ -210,8 +262,41 @@ export class Daemon {
 
   async #tick(runner: TaskRunner, tick: Tick): Promise<TickReport | void> {
     if (runner instanceof SystemTaskRunner) return this.#runSystem(runner, tick);
-    const task = this.#options.tasks.find(({ name }) => name === runner.taskName);
+    const task = this.#mine.find(({ name }) => name === runner.taskName);
+    // The slot is won by one daemon; the work is for all, and perhaps for others alone.
+    if (task === undefined || task.runner.wakes === 'on schedule') await this.#options.database.hot.run(ANNOUNCE_TICK, [runner.taskName]);
     if (task !== undefined) await this.#engine.wake(task.id);
+  }
+
+  get #isWorker(): boolean {
+    return this.#options.role === 'worker';
+  }
+
+  get #systemRunners(): SystemTaskRunner[] {
+    return this.#isWorker ? [] : this.#options.runners.filter((runner) => runner instanceof SystemTaskRunner);
+  }
+
+  /** The tasks whose required labels we have; of the others not even entries are looked for. */
+  get #mine(): readonly EngineTask[] {
+    return this.#tasks.filter((task) => this.#mayDo(task));
+  }
+
+  #mayDo({ runner }: EngineTask): boolean {
+    return runner.requires.every((label) => this.#options.config.labels?.includes(label));
+  }
+
+  /** Somebody has made the graph another one. */
+  #take(work: Work): void {
+    if (this.#stopped) return;
+    this.#tasks = work.tasks;
+    this.#engine.take(work);
+    if (this.#isBegun) this.#wakeReady();
+  }
+
+  /** For what no notification told: one may be lost, and a worker hears no tick. */
+  async #follow(): Promise<void> {
+    await this.#follower.look();
+    if (this.#isWorker) this.#wakeReady();
   }
 
   /** Runs a system runner outside its schedule, with a tick of its own. */
@@ -262,8 +347,8 @@ export class Daemon {
     const worked = this.#worked;
     this.#worked = false;
     if (worked) {
-      for (const runner of this.#options.runners) {
-        if (runner instanceof SystemTaskRunner && runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle');
+      for (const runner of this.#systemRunners) {
+        if (runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle');
       }
       if (!(await this.#isIdle())) return;
     }
@@ -272,52 +357,64 @@ export class Daemon {
   }
 
   async #isIdle(): Promise<boolean> {
-    return this.#engine.quiet && this.#systemRuns.size === 0 && isIdle(this.#options.database.em(), this.#atOnce.map(({ id }) => id));
+    const atOnce = this.#tasks.filter(({ runner }) => runner.wakes === 'at once');
+    const ids = (tasks: readonly EngineTask[]) => tasks.map(({ id }) => id);
+    const [own, others] = [ids(atOnce.filter((task) => this.#mayDo(task))), ids(atOnce.filter((task) => !this.#mayDo(task)))];
+    return this.#engine.quiet && this.#systemRuns.size === 0 && isIdle(this.#options.database.em(), own, others);
   }
 
   async #listen(): Promise<void> {
     const { database, log } = this.#options;
     try {
       const listener = await database.connect('afterglow listener');
-      listener.on('notification', ({ channel, payload }) => {
-        if (channel === SCHEDULE_CHANNEL) void this.#scheduler?.reload(payload).catch((error: unknown) => log.warn({ err: error }, 'could not read a changed schedule'));
-        else this.#wakeReady(Number(payload));
-      });
+      listener.on('notification', ({ channel, payload }) => this.#hear(channel, payload ?? ''));
       listener.on('error', (error) => log.warn({ err: error }, 'the connection that listens is lost'));
       listener.on('end', () => {
         if (this.#listener === listener) this.#listener = undefined;
       });
-      await listener.query(`listen afterglow_ready; listen ${SCHEDULE_CHANNEL}`);
+      await listener.query([READY_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL].map((channel) => `listen ${channel}`).join('; '));
       this.#listener = listener;
     } catch (error) {
       log.warn({ err: error }, 'cannot listen to the database; ticks go on');
     }
   }
 
+  #hear(channel: string, payload: string): void {
+    const { log } = this.#options;
+    if (channel === READY_CHANNEL) this.#wakeReady(Number(payload));
+    else if (channel === GRAPH_CHANNEL) void this.#follower.look().catch((error: unknown) => log.warn({ err: error }, 'could not read the changed graph; trying again'));
+    else if (channel === TICK_CHANNEL) void this.#engine.wake(this.#mine.find(({ name }) => name === payload)?.id ?? 0);
+    else {
+      void this.#scheduler?.reload(payload).catch((error: unknown) => log.warn({ err: error }, 'could not read a changed schedule'));
+      // It may have been switched on again.
+      if (this.#isWorker) this.#wakeReady();
+    }
+  }
+
   /** Wakes a task, or all, whose runners want to work as soon as there is work. */
   #wakeReady(taskId?: number): void {
     this.#worked = true;
-    for (const task of this.#atOnce) if (taskId === undefined || task.id === taskId) void this.#engine.wake(task.id);
+    for (const task of this.#mine) if (task.runner.wakes === 'at once' && (taskId === undefined || task.id === taskId)) void this.#engine.wake(task.id);
   }
 
-  /** Takes back what dead daemons left, wakes what is due, and mends our own ear. */
+  /** Delivers what dead processes left in the spool, takes back what dead daemons left, wakes what is due, and mends our own ear. */
   async #care(): Promise<void> {
-    const em = this.#options.database.em();
+    const { database: { hot }, log } = this.#options;
+    // Before the rescue: what is delivered need not be run again.
+    await deliver(hot, this.#spool, log);
     const dead = await this.#deadDaemons();
     let rescued: RescuedEntry[];
     do {
-      rescued = await rescue(this.#options.database.hot, this.actor, dead, this.#options.config.leaseSeconds);
+      rescued = await rescue(hot, this.actor, dead, this.#options.config.leaseSeconds);
       this.#logRescued(rescued);
     } while (rescued.length === MOST_AT_ONCE);
     // A change of due_at is no move, so the trigger keeps silent: we wake the tasks ourselves.
-    await em.execute(
-      `with due as (update task_register set due_at = null where due_at <= clock_timestamp() returning task_id)
-       select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from due) d`,
-    );
+    await hot.run(WAKE_DUE, []);
     this.#lastCare = this.#options.clock.monotonicMs();
-    if (this.#scheduler !== undefined && this.#listener === undefined && !this.#stopped) {
+    if (this.#isBegun && this.#listener === undefined && !this.#stopped) {
       await this.#listen();
-      await this.#scheduler.reload();
+      await this.#scheduler?.reload();
+      await this.#follower.look();
       this.#wakeReady();
     }
     if (this.#idleWaiters.size > 0 || this.#worked) await this.#whenQuiet();
@@ -330,13 +427,11 @@ export class Daemon {
   }
 
   async #deadDaemons(): Promise<number[]> {
-    const rows = await this.#options.database.em().execute<{ id: number; host: string; machine: string; pid: number; process_start: string }[]>(
-      `select id, host, machine, pid, process_start from daemon where stopped_at is null and id <> ?`, [this.id],
-    );
+    const { hot } = this.#options.database;
+    const rows = await hot.run<{ id: number; host: string; machine: string; pid: number; process_start: string }>(OTHERS, [this.id]);
     const dead = rows.filter((row) => isCertainlyDead({ ...row, processStart: row.process_start })).map(({ id }) => id);
     if (dead.length === 0) return dead;
-    const ids = `{${dead.join()}}`;
-    await this.#options.database.em().execute(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = any (?::integer[])`, [ids]);
+    await hot.run(BURY, [dead]);
     return dead;
   }
 
@@ -359,3 +454,18 @@ export class Daemon {
   }
 }
 
+function poolOf({ config, database, folders, log }: DaemonOptions): ProcessPool | undefined {
+  const { runnersFile, processes = 1, maxTasksPerProcess = 0 } = config;
+  if (runnersFile === undefined) return undefined;
+  return new ProcessPool({ settings: { address: database.address, runnersFile, folders }, processes, maxTasksPerProcess, log });
+}
+
+const WAKE_DUE = statement(`
+with due as (update task_register set due_at = null where due_at <= clock_timestamp() returning task_id)
+select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from due) d`);
+
+const ANNOUNCE_TICK = statement(`select pg_notify('${TICK_CHANNEL}', $1)`);
+
+const OTHERS = statement(`select id, host, machine, pid, process_start from daemon where stopped_at is null and id <> $1`);
+
+const BURY = statement(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = any ($1::integer[])`);

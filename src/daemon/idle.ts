@@ -1,12 +1,16 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { IS_ALIVE } from '../db/daemons.ts';
 
 /**
- * Whether there is nothing left to do for the runners of these tasks: nothing runs, nothing is ready, and nothing waits out
+ * Whether there is nothing left to do for the runners of these tasks, and for others that are alive: nothing runs, nothing is ready, and nothing waits out
  * a delay after a failure of the machinery. Entries whose prerequisites are not met, entries of paused or inactive tasks, and entries that
  * their own runner sent back for later do not count.
+ *
+ * @param own ids of the tasks that are done here
+ * @param others ids of the tasks that only a daemon with other labels can do; they count while one is alive
  */
-export async function isIdle(em: EntityManager, taskIds: readonly number[]): Promise<boolean> {
-  const [row] = await em.execute<{ busy: boolean }[]>(BUSY, [`{${taskIds.join()}}`]);
+export async function isIdle(em: EntityManager, own: readonly number[], others: readonly number[]): Promise<boolean> {
+  const [row] = await em.execute<{ busy: boolean }[]>(BUSY, [`{${own.join()}}`, `{${others.join()}}`]);
   return row?.busy !== true;
 }
 
@@ -17,7 +21,8 @@ select exists (select from task_register where status_id = 2)
         from task t
        cross join lateral (
          select from task_register r
-          where r.task_id = t.id and r.status_id = t.claim_from_id and r.ready and (r.due_at is null or r.cause in ('rescue', 'release', 'postpone'))
+          where r.task_id = t.id and r.status_id = t.claim_from_id and r.ready and (r.due_at is null or r.dispatched_at is not null or r.cause in ('rescue', 'release', 'postpone'))
           limit 1) open
-       where t.id = any (?::integer[]) and t.active
+       where (t.id = any (?::integer[]) or (t.id = any (?::integer[]) and exists (select from daemon d where ${IS_ALIVE} and d.labels @> t.requires)))
+         and t.active
          and not exists (select from schedule s where s.runner = t.name and not s.enabled)) as busy`;

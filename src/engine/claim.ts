@@ -47,10 +47,14 @@ export async function claim(run: Run, task: ClaimTask, by: Claimer, limit: numbe
   return rows.map((row) => toEntry(task, row));
 }
 
-/** Claims one given entry, if its prerequisites are met, nobody holds it and nobody has it; paused or not, due or not. */
-export async function claimOne(run: Run, task: ClaimTask, by: Claimer, subjectId: string): Promise<ClaimedEntry | undefined> {
+/**
+ * Claims one given entry, if its prerequisites are met, nobody holds it and nobody has it; paused or not, due or not.
+ *
+ * @param attempt only if this is the attempt that the claim begins: then what was meant before another claim comes too late
+ */
+export async function claimOne(run: Run, task: ClaimTask, by: Claimer, subjectId: string, attempt?: number): Promise<ClaimedEntry | undefined> {
   const rows = await retryDeadlock(() =>
-    run<ClaimRow>(namedStatement(task.claimFromId), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, subjectId]));
+    run<ClaimRow>(namedStatement(task.claimFromId), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, subjectId, attempt ?? null]));
   return rows[0] === undefined ? undefined : toEntry(task, rows[0]);
 }
 
@@ -80,7 +84,7 @@ const nextStatement = perStatus((claimFromId) => claimSql(`
 const namedStatement = perStatus((claimFromId) => claimSql(`
   select r.subject_id
     from task_register r
-   where r.task_id = $1 and r.subject_id = $6 and r.status_id = ${claimFromId} and r.ready
+   where r.task_id = $1 and r.subject_id = $6 and r.status_id = ${claimFromId} and r.ready and ($7::int is null or r.attempt = $7 - 1)
      for update of r skip locked`));
 
 /** One statement for each status that entries are claimed from. */
@@ -99,7 +103,7 @@ with eligible as materialized (${eligible}),
 claimed as (
   update task_register r
      set status_id = 2, attempt = r.attempt + 1, lease_owner = $2, lease_until = clock_timestamp() + $3 * interval '1 second', due_at = null,
-         cause = 'claim', actor = $4, reason = null, waits_for = null, cancel_reason = null, last_modified = clock_timestamp()
+         cause = 'claim', actor = $4, reason = null, waits_for = null, cancel_reason = null, dispatched_at = null, last_modified = clock_timestamp()
     from eligible e
    where r.subject_id = e.subject_id and r.task_id = $1
   returning r.subject_id, r.attempt, r.setbacks),

@@ -1,5 +1,5 @@
 import { statement, type Hot, type Run } from '../db/hot.ts';
-import { claim, type ClaimedEntry, type Claimer, type ClaimTask } from './claim.ts';
+import { claim, claimOne, type ClaimedEntry, type Claimer, type ClaimTask } from './claim.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
 
 /** What came of a claim that had to ask for room. */
@@ -26,6 +26,18 @@ export async function claimLimited(hot: Hot, task: ClaimTask, by: Claimer, limit
     const entries = await claim(run, task, by, room.entries);
     if (entries.length > 0) await run(TAKE, [task.id, entries.length]);
     return entries.length === room.entries && room.heldBack !== undefined ? { entries, heldBack: room.heldBack } : { entries };
+  }));
+}
+
+/** Claims one given entry like {@link claimOne}, if the limits leave room for it. */
+export async function claimOneLimited(hot: Hot, task: ClaimTask, by: Claimer, subjectId: string, attempt: number): Promise<LimitedClaim> {
+  return retryDeadlock(() => hot.transaction(async (run) => {
+    const { entries: room, heldBack } = await roomFor(run, task.id, 1);
+    if (room === 0) return { entries: [], heldBack };
+    const entry = await claimOne(run, task, by, subjectId, attempt);
+    if (entry === undefined) return { entries: [] };
+    await run(TAKE, [task.id, 1]);
+    return { entries: [entry] };
   }));
 }
 

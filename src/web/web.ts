@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import type { Database } from '../db/database.ts';
 import type { Logger } from '../log.ts';
 import { assetReply } from './assets.ts';
-import { createBoard } from './board/board.ts';
+import { createBoard, type Carriers } from './board/board.ts';
 import { hostGuard, originGuard } from './guard.ts';
 import { securityHeaders } from './headers.ts';
 import { createHealth, type Health } from './health.ts';
@@ -19,6 +19,8 @@ export interface WebOptions {
   folders: { data: string; products: string };
   /** How the daemon that serves the pages feels. */
   health: () => Promise<Health>;
+  /** Queues of an engine that carries entries elsewhere, for the board. */
+  carriers?: Carriers | undefined;
   /** Names of tasks, prerequisites first. */
   order: readonly string[];
   log: Logger;
@@ -36,7 +38,7 @@ export interface WebOptions {
 
 /** The pages, the board, the products and the health of a daemon, as an application for {@link serveWeb}. */
 export function createWeb(options: WebOptions): Hono {
-  const { database, folders, health, order, log, basePath = '', host = '127.0.0.1', allowedHosts = [] } = options;
+  const { database, folders, health, order, log, carriers, basePath = '', host = '127.0.0.1', allowedHosts = [] } = options;
   const links = linksOf(basePath);
   const pages = createPages(options, links);
   const routes: readonly Route[] = [
@@ -55,7 +57,7 @@ export function createWeb(options: WebOptions): Hono {
   app.use(hostGuard(host, allowedHosts));
   app.use(originGuard());
   mount(basePath === '' ? app : app.basePath(basePath), routes);
-  app.route(`${basePath}/board`, createBoard({ database, order, links, path: `${basePath}/board` }));
+  app.route(`${basePath}/board`, createBoard({ database, order, links, carriers, path: `${basePath}/board` }));
   app.notFound((c) => respond(c, textReply('There is no such page.', 404)));
   app.onError((error, c) => {
     log.error({ err: error, path: c.req.path }, 'a page could not be made');

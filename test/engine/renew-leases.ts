@@ -1,5 +1,5 @@
 import type { Database } from '../../src/db/database.ts';
-import type { Engine } from '../../src/engine/engine.ts';
+import type { Engine } from '../../src/engine/port.ts';
 import { keyOf } from '../../src/engine/leases.ts';
 import { renew } from '../../src/watch/renew.ts';
 

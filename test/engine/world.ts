@@ -2,7 +2,8 @@ import { pino } from 'pino';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
 import { syncGraph } from '../../src/db/sync-graph.ts';
-import { Engine } from '../../src/engine/engine.ts';
+import { LocalEngine } from '../../src/engine/engine.ts';
+import type { Engine } from '../../src/engine/port.ts';
 import type { EngineOptions, EngineTask } from '../../src/engine/engine-options.ts';
 import type { Logger } from '../../src/log.ts';
 import type { RetryPolicy } from '../../src/runner/retry-policy.ts';
@@ -223,10 +224,10 @@ export class World<Name extends string = string> {
   }
 
   /** An engine on this world's tasks, with what it says. It is stopped when the test is over. */
-  engine(options: Partial<EngineOptions> = {}): TestEngine {
+  engine(options: Partial<EngineOptions> = {}, make: (options: EngineOptions) => Engine = (whole) => new LocalEngine(whole)): TestEngine {
     const { log, lines } = listeningLog();
     const daemonId = options.daemonId ?? 1;
-    const engine = new Engine({
+    const engine = make({
       fork: () => this.database.em(), hot: this.database.hot, tasks: this.tasks, machine: this.machine, statusIds: this.statusIds, daemonId, actor: `daemon ${daemonId}`,
       random: () => 0, concurrency: 4, leaseSeconds: 60, folders: { data: '/nowhere', products: '/nowhere/products' }, clock: systemClock, log, ...options,
     });

@@ -2,10 +2,12 @@ import type { MigrationObject } from '@mikro-orm/postgresql';
 import { Migration0001Register } from './0001-register.ts';
 import { Migration0002Reliability } from './0002-reliability.ts';
 import { Migration0003MissedSlots } from './0003-missed-slots.ts';
+import { Migration0004Dispatch } from './0004-dispatch.ts';
 
 /** Our schema, oldest first. A migration that has been released is never changed. */
 export const coreMigrations: readonly MigrationObject[] = [
   { name: 'afterglow-0001-register', class: Migration0001Register },
   { name: 'afterglow-0002-reliability', class: Migration0002Reliability },
   { name: 'afterglow-0003-missed-slots', class: Migration0003MissedSlots },
+  { name: 'afterglow-0004-dispatch', class: Migration0004Dispatch },
 ];

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { textArray } from '../../engine/reset.ts';
+import { textArray } from '../../engine/known-names.ts';
 import type { KeptError } from './entry.ts';
 
 /** Attempts whose logs are shown: the last ones. */

@@ -5,6 +5,7 @@ import type { Database } from '../../db/database.ts';
 import { keep } from '../keep.ts';
 import { toBoard, type Links } from '../links.ts';
 import { before } from './before.ts';
+import type { BullQueues } from './bull-queues.ts';
 import { readCatalogue } from './catalogue.ts';
 import { localPage } from './page.ts';
 import { RegisterAdapter } from './register-adapter.ts';
@@ -16,6 +17,9 @@ import { uiConfig } from './ui-config.ts';
 /** A queue of the board. */
 type Queue = RegisterAdapter | TickAdapter;
 
+/** What carries the entries of a task beside the register, as a queue of its own. */
+export type Carriers = Pick<BullQueues, 'adapterOf'>;
+
 /** How long the list of queues is kept: tasks come and go with the fixtures only. */
 const CATALOGUE_MS = 10_000;
 
@@ -24,10 +28,11 @@ const CATALOGUE_MS = 10_000;
  *
  * @param path where it is mounted, without a slash at the end
  * @param order names of tasks in the order of the graph
+ * @param carriers of an engine that carries entries elsewhere
  * @param validateResponses answer 500 where an answer is not what the board's pages expect; for tests, it costs time
  */
-export function createBoard(options: { database: Database; order: readonly string[]; links: Links; path: string; validateResponses?: boolean }): Hono {
-  const { database, order, links, path: basePath, validateResponses } = options;
+export function createBoard(options: { database: Database; order: readonly string[]; links: Links; path: string; carriers?: Carriers | undefined; validateResponses?: boolean }): Hono {
+  const { database, order, links, path: basePath, carriers, validateResponses } = options;
   const adapter = new HonoAdapter(boardStatics as unknown as ConstructorParameters<typeof HonoAdapter>[0]);
   adapter.setBasePath(basePath);
   const board = createBullBoard({ queues: [], serverAdapter: adapter, options: { uiConfig: uiConfig(links), handlerHooks: { before }, validateResponses } });
@@ -41,7 +46,8 @@ export function createBoard(options: { database: Database; order: readonly strin
     const sources = createSources(() => database.em(), catalogue);
     queues = new Map(catalogue.tasks.map((task) => [toBoard(task.name), task.kind === 'system' ? new TickAdapter(sources, task) : new RegisterAdapter(sources, task)]));
     board.replaceQueues([]);
-    board.replaceQueues([...queues.values()]);
+    const carried = carriers === undefined ? [] : catalogue.tasks.filter(({ kind }) => kind !== 'system').map((task) => carriers.adapterOf(task));
+    board.replaceQueues([...queues.values(), ...carried]);
     shown = now;
   }, CATALOGUE_MS);
 

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { textArray } from '../../engine/reset.ts';
+import { textArray } from '../../engine/known-names.ts';
 import type { Json } from '../../runner/outcome.ts';
 
 /** An error as attempts and ticks keep it. */

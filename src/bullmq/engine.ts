@@ -1,0 +1,141 @@
+import { isSame, LocalEngine } from '../engine/engine.ts';
+import { claimOne, type ClaimedEntry } from '../engine/claim.ts';
+import { isIsolated, isLimited, type EngineOptions, type EngineTask, type EngineWork } from '../engine/engine-options.ts';
+import { claimOneLimited } from '../engine/limits.ts';
+import type { Engine } from '../engine/port.ts';
+import { giveBack } from './dispatch.ts';
+import { Gate } from './gate.ts';
+import type { QueuePlace } from './queues.ts';
+import { TaskQueue } from './task-queue.ts';
+import type { Ticket } from './ticket.ts';
+
+/**
+ * The engine that carries entries through BullMQ: `wake` puts tickets for what may run into the tasks' queues, and whoever
+ * takes a ticket out claims its entry and runs it like any other, with the same fence, lease, limits and ends.
+ *
+ * Redis may forget everything at any time: a ticket that is lost is made again when the entry's `due_at` has come.
+ */
+export class BullEngine implements Engine {
+  readonly #local: LocalEngine;
+  readonly #place: QueuePlace;
+  #options: EngineOptions;
+  readonly #queues = new Map<number, TaskQueue>();
+  readonly #gate: Gate;
+  /** Attempts in processes of their own do not wait for those that run here. */
+  readonly #isolatedGate: Gate;
+  #onQuiet: () => void = () => {};
+
+  constructor(options: EngineOptions, place: QueuePlace) {
+    this.#options = options;
+    this.#place = place;
+    this.#local = new LocalEngine(options);
+    this.#local.onQuiet(() => this.#settle());
+    this.#gate = new Gate(options.concurrency);
+    this.#isolatedGate = new Gate(options.isolation?.most ?? options.concurrency);
+    this.#open();
+  }
+
+  get leases() {
+    return this.#local.leases;
+  }
+
+  get unsettled() {
+    return this.#local.unsettled;
+  }
+
+  get cpu() {
+    return this.#local.cpu;
+  }
+
+  get running(): number {
+    return this.#local.running;
+  }
+
+  get ended(): number {
+    return this.#local.ended;
+  }
+
+  get quiet(): boolean {
+    return this.#local.quiet && this.#gate.empty && this.#isolatedGate.empty && [...this.#queues.values()].every((queue) => !queue.busy);
+  }
+
+  onQuiet(listener: () => void): void {
+    this.#onQuiet = listener;
+  }
+
+  take(work: EngineWork): void {
+    this.#options = { ...this.#options, ...work };
+    this.#local.take(work);
+    for (const [id, queue] of this.#queues) {
+      if (work.tasks.some((task) => isSame(task, queue.task))) continue;
+      this.#queues.delete(id);
+      void queue.pause().then(() => queue.close());
+    }
+    this.#open();
+  }
+
+  #open(): void {
+    for (const task of this.#options.tasks) {
+      if (!this.#queues.has(task.id)) this.#queues.set(task.id, new TaskQueue(this.#options, this.#place, task, (ticket) => this.#use(ticket)));
+    }
+  }
+
+  async wake(taskId?: number): Promise<void> {
+    const queues = taskId === undefined ? [...this.#queues.values()] : [this.#queues.get(taskId)].filter((queue) => queue !== undefined);
+    await Promise.all(queues.map((queue) => queue.wake()));
+    this.#settle();
+  }
+
+  runClaimed(entry: ClaimedEntry): Promise<void> {
+    return this.#local.runClaimed(entry);
+  }
+
+  async stop(graceSeconds: number): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.pause()));
+    this.#gate.close();
+    this.#isolatedGate.close();
+    await this.#local.stop(graceSeconds);
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+  }
+
+  handBack(): void {
+    this.#local.handBack();
+  }
+
+  async #use(ticket: Ticket): Promise<void> {
+    const task = this.#options.tasks.find(({ id }) => id === ticket.taskId);
+    if (task === undefined) return this.#giveBack(ticket, 0);
+    const gate = isIsolated(task) ? this.#isolatedGate : this.#gate;
+    if (!(await gate.enter())) return this.#giveBack(ticket, 0);
+    try {
+      const entry = await this.#claim(task, ticket);
+      if (entry !== undefined) await this.#local.runClaimed(entry);
+    } catch (error) {
+      this.#options.log.error({ task: task.name, err: error }, 'could not claim what came from the queue; it is dispatched again when its lease is over');
+    } finally {
+      gate.leave();
+      this.#settle();
+    }
+  }
+
+  /** Undefined where the ticket is stale (the entry was claimed, held or reset meanwhile) or the limits leave no room now. */
+  async #claim(task: EngineTask, ticket: Ticket): Promise<ClaimedEntry | undefined> {
+    const { hot, daemonId, actor, leaseSeconds } = this.#options;
+    const claimTask = { ...task, version: task.runner.version };
+    const by = { daemonId, actor, leaseSeconds };
+    if (!isLimited(task)) return claimOne(hot.run, claimTask, by, ticket.subjectId, ticket.attempt);
+    const { entries, heldBack } = await claimOneLimited(hot, claimTask, by, ticket.subjectId, ticket.attempt);
+    if (heldBack !== undefined) await this.#giveBack(ticket, heldBack.againInSeconds ?? 1);
+    return entries[0];
+  }
+
+  async #giveBack(ticket: Ticket, againInSeconds: number): Promise<void> {
+    await giveBack(this.#options.hot.run, [ticket], againInSeconds).catch(() => {});
+  }
+
+  #settle(): void {
+    setImmediate(() => {
+      if (this.quiet) this.#onQuiet();
+    });
+  }
+}

@@ -1,0 +1,135 @@
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { dispatch } from '../../src/bullmq/dispatch.ts';
+import { BullEngine } from '../../src/bullmq/engine.ts';
+import { connectionOf, queueName, queuePrefix } from '../../src/bullmq/queues.ts';
+import { ticketId, type Ticket } from '../../src/bullmq/ticket.ts';
+import type { Database } from '../../src/db/database.ts';
+import type { EngineOptions } from '../../src/engine/engine-options.ts';
+import { resetEntries } from '../../src/engine/reset.ts';
+import { createWorld } from '../engine/create-world.ts';
+import { gate } from '../engine/scripted-runner.ts';
+import type { World } from '../engine/world.ts';
+import { createDatabase } from '../harness.ts';
+import { hasRedis, startRedis, type TestRedis } from '../redis.ts';
+
+let database: Database;
+let redis: TestRedis;
+beforeAll(async () => {
+  database = await createDatabase();
+  if (hasRedis) redis = await startRedis();
+});
+afterAll(() => redis?.close());
+
+const bull = async (world: World, options: Partial<EngineOptions> = {}) => {
+  const prefix = await queuePrefix(database.hot.run);
+  return world.engine(options, (whole) => new BullEngine(whole, { redisUrl: redis.url, prefix }));
+};
+const queueOf = async (world: World, task: string) => {
+  const queue = new Queue<Ticket>(queueName(world.task(task).id), { prefix: await queuePrefix(database.hot.run), connection: connectionOf(redis.url) });
+  onTestFinished(() => queue.close());
+  return queue;
+};
+const ticketsOf = (world: World, limit = 10, leaseSeconds = 60) => dispatch(database.hot.run, { ...world.task('Match'), version: 7 }, leaseSeconds, limit);
+/** What a daemon does every few seconds. */
+const care = () => database.em().execute(`update task_register set due_at = null where due_at <= clock_timestamp()`);
+
+describe.skipIf(!hasRedis)('an entry in a queue', () => {
+  it('keeps its status and has cost no attempt', async () => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    await world.add('a', 'b');
+    expect(await ticketsOf(world, 1)).toMatchObject([{ attempt: 1, subject: 'a' }]);
+    expect(await world.entry('a', 'Match')).toMatchObject({ status: 'not processed', attempt: 0, lease_owner: null });
+    expect((await world.entry('a', 'Match')).due_seconds).toBeGreaterThan(55);
+    expect((await ticketsOf(world)).map(({ subject }) => subject)).toEqual(['b']);
+  });
+
+  it('whose ticket is lost is dispatched again after a lease, as the same attempt', async () => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    await world.add('a');
+    const [lost] = await ticketsOf(world, 1, 0.2);
+    const { engine } = await bull(world);
+    await vi.waitFor(async () => {
+      await care();
+      await engine.wake();
+      expect(await world.statuses('Match')).toEqual({ a: 'processed' });
+    }, 10_000);
+    expect(await world.attempts('a', 'Match')).toMatchObject([{ attempt: lost!.attempt, outcome: 'finished' }]);
+  });
+
+  it('is dispatched again though Redis forgot everything, and after Redis was away', async () => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    const open = gate();
+    world.runner('Match').on('first', open.script);
+    await world.add('first', 'second');
+    const { engine, lines } = await bull(world, { concurrency: 1, leaseSeconds: 0.5 });
+    await engine.wake();
+    await world.runner('Match').began('first');
+    await redis.forget();
+    await redis.kill();
+    await world.add('third');
+    await engine.wake();
+    expect(lines.some(({ msg }) => msg.startsWith('could not dispatch'))).toBe(true);
+    await redis.start();
+    open.open();
+    await vi.waitFor(async () => {
+      await care();
+      await engine.wake();
+      expect(await world.statuses('Match')).toEqual({ first: 'processed', second: 'processed', third: 'processed' });
+    }, 20_000);
+    for (const subject of ['first', 'second', 'third']) expect(await world.attempts(subject, 'Match')).toHaveLength(1);
+  });
+
+  it('is run once, however many tickets of it there are', async () => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    await world.add('a');
+    const queue = await queueOf(world, 'Match');
+    const [ticket] = await ticketsOf(world);
+    const same = { subjectId: ticket!.subjectId, taskId: ticket!.taskId, attempt: ticket!.attempt };
+    for (const jobId of [ticketId(same), ticketId(same), 'another', 'third']) await queue.add('a', same, { jobId, removeOnComplete: true });
+    await bull(world);
+    await vi.waitFor(async () => {
+      expect(await world.statuses('Match')).toEqual({ a: 'processed' });
+      expect(await queue.getJobCountByTypes('waiting', 'active')).toBe(0);
+    }, 10_000);
+    expect(world.runner('Match').runs).toHaveLength(1);
+  });
+
+  it.each([
+    ['held', (subject: string) => database.em().execute(`insert into hold (subject_id, reason, placed_by) select id, 'wrong field', 'ada' from subject where name = ?`, [subject])],
+    ['done by somebody else', async (subject: string, world: World) => world.put(subject, 'Match', 'processed')],
+    ['run and reset meanwhile', async (subject: string, world: World) => {
+      await world.put(subject, 'Match', 'processing');
+      await resetEntries(database.em(), { subjects: [subject] }, 'person ada');
+      await database.em().execute(`update task_register set due_at = clock_timestamp() + interval '1 hour'`);
+    }],
+  ] as const)('that was %s before its ticket came out is left alone', async (_what, act) => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    await world.add('a');
+    const queue = await queueOf(world, 'Match');
+    const [ticket] = await ticketsOf(world);
+    await act('a', world);
+    await queue.add('a', { subjectId: ticket!.subjectId, taskId: ticket!.taskId, attempt: ticket!.attempt }, { removeOnComplete: true });
+    await bull(world);
+    await vi.waitFor(async () => expect(await queue.getJobCountByTypes('waiting', 'active')).toBe(0), 10_000);
+    expect(world.runner('Match').runs).toEqual([]);
+  });
+
+  it('of one database is told apart from those of another on the same Redis, a copy even', async () => {
+    const other = await createDatabase();
+    expect(await queuePrefix(other.hot.run)).not.toBe(await queuePrefix(database.hot.run));
+    expect(await queuePrefix(database.hot.run)).toMatch(/^afterglow-[0-9a-f]{8}$/);
+  });
+
+  it('waits in the register while the queue has enough', async () => {
+    const world = await createWorld(database, { tasks: { Match: { does: () => new Promise(() => {}) } } });
+    await world.add(...Array.from({ length: 30 }, (_, n) => `sn${n}`));
+    const { engine } = await bull(world, { concurrency: 2 });
+    await engine.wake();
+    const queue = await queueOf(world, 'Match');
+    await vi.waitFor(() => expect(engine.running).toBe(2), 10_000);
+    expect(await queue.getJobCountByTypes('waiting', 'prioritized', 'delayed', 'active')).toBeLessThanOrEqual(6);
+    const [{ left }] = await database.em().execute<[{ left: number }]>(`select count(*)::int as left from task_register where dispatched_at is null and status_id = 1`);
+    expect(left).toBeGreaterThanOrEqual(24);
+  });
+});
