@@ -1,12 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { closeEra } from './ledger.ts';
 import { parsePlan } from './plan.ts';
-import { lockSchedule, readSchedules, SCHEDULE_CHANNEL, type ScheduleSettings } from './stored-schedule.ts';
+import { databaseNow, lockSchedules, readSchedules, SCHEDULE_CHANNEL, type ScheduleSettings } from './stored-schedule.ts';
 
 /**
  * A person's change of a schedule: when it fires, in which time zone, whether at all. In force at once on every daemon,
- * and kept over restarts until the code says something new about the same field. No change writes nothing.
+ * and kept over restarts until the code says something new about the same field. Slots that have come and wait to be caught up
+ * stay those of the plan before. No change writes nothing.
  *
  * @param runner the runner's task name
  * @param actor who edits, for the table and the log
@@ -16,7 +18,7 @@ import { lockSchedule, readSchedules, SCHEDULE_CHANNEL, type ScheduleSettings } 
  */
 export async function editSchedule(em: EntityManager, runner: string, change: Partial<ScheduleSettings>, actor: string): Promise<ScheduleSettings> {
   return em.transactional(async (tx) => {
-    const known = await lockSchedule(tx, runner);
+    const [known] = await lockSchedules(tx, runner);
     if (known === undefined) {
       const names = (await readSchedules(tx)).map((schedule) => schedule.runner);
       throw new UnknownNameError('runner', runner, names, nearest(runner, names));
@@ -26,9 +28,12 @@ export async function editSchedule(em: EntityManager, runner: string, change: Pa
     const plan = parsePlan(wanted.pattern, wanted.timeZone);
     wanted.pattern = plan.pattern;
     if (wanted.pattern === before.pattern && wanted.timeZone === before.timeZone && wanted.enabled === before.enabled) return wanted;
-    const [{ now } = { now: new Date() }] = await tx.execute<{ now: string | Date }[]>(`select clock_timestamp() as now`);
-    const nextAt = wanted.enabled ? (plan.next(new Date(now))?.toISOString() ?? null) : null;
-    await tx.execute(EDIT, [wanted.pattern, wanted.timeZone, wanted.enabled, nextAt, actor, runner]);
+    const now = await databaseNow(tx);
+    const nextAt = wanted.enabled ? (plan.next(now)?.toISOString() ?? null) : null;
+    const { earlier, accountedTo } = closeEra(known, now);
+    await tx.execute(EDIT, [
+      wanted.pattern, wanted.timeZone, wanted.enabled, nextAt, JSON.stringify(earlier), accountedTo.toISOString(), actor, runner,
+    ]);
     await tx.execute(`select pg_notify('${SCHEDULE_CHANNEL}', ?)`, [runner]);
     return wanted;
   });
@@ -36,5 +41,6 @@ export async function editSchedule(em: EntityManager, runner: string, change: Pa
 
 const EDIT = `
 update schedule
-   set pattern = ?, time_zone = ?, enabled = ?, next_at = ?::timestamptz, edited_by = ?, edited_at = clock_timestamp()
+   set pattern = ?, time_zone = ?, enabled = ?, next_at = ?::timestamptz, earlier = ?::jsonb, accounted_to = ?::timestamptz,
+       edited_by = ?, edited_at = clock_timestamp()
  where runner = ?`;

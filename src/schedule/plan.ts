@@ -17,6 +17,15 @@ interface Slots {
 /** Slots at whole seconds whose local time matches a cron expression. */
 export interface CronPlan extends Slots {
   readonly kind: 'cron';
+  /** Hours and minutes, the longer first: how many slots one has that has any, if the clocks are not changed in it, and how far into it the first is. */
+  readonly rounds: readonly Round[];
+}
+
+/** A span of the clock after which seconds, or minutes and seconds, come round again. */
+export interface Round {
+  readonly spanMs: number;
+  readonly count: number;
+  readonly firstMs: number;
 }
 
 /** Slots at the multiples of a span since 00:00 UTC on 1970-01-01, the same on every machine. */
@@ -70,33 +79,66 @@ function cronPlan(pattern: string, timeZone: string): CronPlan {
       `A schedule should be a cron expression (five fields, or six with seconds first) or "every <n> s"; found "${pattern}": ${reasons}.`,
     );
   }
-  const next = nextMatch(pattern, timeZone);
+  const { next, rounds } = matcher(pattern, timeZone);
   if (next(new Date(0)) === undefined) {
     throw new ConfigError(`The schedule "${pattern}" never fires: no day is both on that day of the month and on that day of the week.`);
   }
-  return { kind: 'cron', pattern, timeZone, next };
+  return { kind: 'cron', pattern, timeZone, next, rounds };
 }
 
-/** What node-cron 4.6 keeps in a task and asks for the next slot. It is not declared, so a test compares it with what is. */
+/** What node-cron 4.6 keeps in a task and asks for the next slot. It is not declared, so tests compare it with what is. */
 interface WithMatcher {
-  timeMatcher: { getNextMatch(after: Date): Date };
+  timeMatcher: {
+    getNextMatch(after: Date): Date;
+    /** Seconds, minutes, and so on; of these two every one that matches is listed. */
+    expressions: readonly [readonly number[], readonly number[], ...unknown[]];
+  };
 }
 
 // node-cron's public functions know the slots after the present instant only (getNextRuns), or whether an instant is one (match).
-// Its timers ask the matcher, so asking the same one is the way to never disagree with them.
-function nextMatch(pattern: string, timeZone: string): Slots['next'] {
+function matcher(pattern: string, timeZone: string): Pick<CronPlan, 'next' | 'rounds'> {
   const task = createTask(pattern, () => {}, { timezone: timeZone });
   // Out of node-cron's list of all tasks; the matcher stays good.
   void task.destroy();
   const { timeMatcher } = task as unknown as WithMatcher;
-  return (after) => {
-    try {
-      return timeMatcher.getNextMatch(after);
-    } catch (error) {
-      if ((error as Error).message.includes('next matching date')) return undefined;
-      throw error;
-    }
+  const [seconds, minutes] = [new Set(timeMatcher.expressions[0]), new Set(timeMatcher.expressions[1])];
+  const [firstSecond, firstMinute] = [Math.min(...seconds), Math.min(...minutes)];
+  return {
+    rounds: [
+      { spanMs: 3_600_000, count: seconds.size * minutes.size, firstMs: (firstMinute * 60 + firstSecond) * 1000 },
+      { spanMs: 60_000, count: seconds.size, firstMs: firstSecond * 1000 },
+    ],
+    next(after) {
+      try {
+        return timeMatcher.getNextMatch(after);
+      } catch (error) {
+        if ((error as Error).message.includes('next matching date')) return undefined;
+        throw error;
+      }
+    },
   };
+}
+
+const known = new Map<string, Plan | undefined>();
+
+/** The plan of a row of the schedule table; undefined where somebody wrote what cannot be read. */
+export function storedPlan(pattern: string, timeZone: string): Plan | undefined {
+  const key = `${pattern}\n${timeZone}`;
+  if (!known.has(key)) {
+    // People edit rarely; this is for a process that lives for years.
+    if (known.size > 1000) known.clear();
+    known.set(key, readable(pattern, timeZone));
+  }
+  return known.get(key);
+}
+
+function readable(pattern: string, timeZone: string): Plan | undefined {
+  try {
+    return parsePlan(pattern, timeZone);
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
 }
 
 function assertTimeZone(timeZone: string): void {

@@ -5,8 +5,10 @@ import { describeError, storable } from '../db/storable.ts';
 import { StoppingError, TimeLimitError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Json } from '../runner/outcome.ts';
+import type { Hot } from '../db/hot.ts';
 import type { Plan } from './plan.ts';
-import { endTick, renewTick, takeNow, type Tick, type TickCause, type TickEnding, type TickOutcome, type TickTaker } from './tick.ts';
+import { endTicks, renewTick, takeNow, type EndedTick, type Tick, type TickOutcome, type TickTaker, type UnplannedCause } from './tick.ts';
+import { CALL_SECONDS, within } from './deadline.ts';
 
 /** What a tick's handler says about it, all of it optional. */
 export interface TickReport {
@@ -39,9 +41,11 @@ export interface TickEnd {
 
 /** Where ticks run. */
 export interface TickPlace extends TickTaker {
-  database: Database;
+  hot: Hot;
   clock: Clock;
   log: Logger;
+  /** Writes how a tick ended; says whether it was still ours. */
+  end: (ended: EndedTick) => Promise<boolean>;
 }
 
 /** Seconds that a tick is ours after we last said so. A dead daemon's runner is free after this time. */
@@ -56,9 +60,10 @@ export const TICK_LEASE_SECONDS = 30;
  * @returns undefined where the runner was busy and `skip` was asked for
  */
 export async function runNow(
-  options: Pick<TickPlace, 'database' | 'daemonId' | 'log'> & {
+  options: Pick<TickPlace, 'daemonId' | 'log'> & {
+    database: Database;
     runner: string;
-    cause: Exclude<TickCause, 'schedule'>;
+    cause: UnplannedCause;
     handler: TickHandler;
     whenBusy?: 'wait' | 'skip';
     signal?: AbortSignal;
@@ -67,10 +72,12 @@ export async function runNow(
   },
 ): Promise<TickEnd | undefined> {
   const { database, runner, cause, daemonId, handler, log, whenBusy = 'wait', signal, clock = systemClock, leaseSeconds = TICK_LEASE_SECONDS } = options;
-  const place = { database, daemonId, log, clock, leaseSeconds };
+  const { hot } = database;
+  const end = async (ended: EndedTick) => (await endTicks(hot, [ended], clock.now())).size > 0;
+  const place = { hot, daemonId, log, clock, leaseSeconds, end };
   for (;;) {
     signal?.throwIfAborted();
-    const tick = await takeNow(database.em(), runner, cause, place);
+    const tick = await takeNow(hot, runner, cause, place);
     if (tick !== undefined) return runTick(place, tick, handler);
     if (whenBusy === 'skip') return undefined;
     await delay(BUSY_POLL_MS, undefined, { signal });
@@ -97,21 +104,23 @@ export async function runTick(place: TickPlace, tick: Tick, handler: TickHandler
     log.error({ err: error }, `A tick of "${tick.runner}" ${outcome}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const described = error === undefined ? undefined : describeError(error);
-  const recorded = await recordEnd(place, tick, { ...report, outcome, wallSeconds, error: described }, plan);
+  const recorded = await recordEnd(place, { tick, ending: { ...report, outcome, wallSeconds, error: described }, plan });
   return { tick, outcome, wallSeconds, error, recorded };
 }
 
 /** Tries again while the database is away, as long as the lease would last; then the runner is free anyway. */
-async function recordEnd({ database, clock, log, leaseSeconds }: TickPlace, tick: Tick, ending: TickEnding, plan: Plan | undefined): Promise<boolean> {
+async function recordEnd({ end, clock, log, leaseSeconds }: TickPlace, ended: EndedTick): Promise<boolean> {
+  const { runner } = ended.tick;
   const giveUpMs = clock.monotonicMs() + leaseSeconds * 1000;
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     try {
-      const recorded = await endTick(database.em(), tick, ending, plan, clock.now());
-      if (!recorded) log.warn(`A tick of "${tick.runner}" ended after its lease, so how it ended is not recorded.`);
+      const recorded = await within(CALL_SECONDS, end(ended));
+      // A try before this one may have been heard although its answer was not.
+      if (!recorded && isFirst) log.warn(`A tick of "${runner}" ended after its lease, so how it ended is not recorded.`);
       return recorded;
     } catch (error) {
       if (clock.monotonicMs() >= giveUpMs) {
-        log.error({ err: error }, `How a tick of "${tick.runner}" ended could not be written.`);
+        log.error({ err: error }, `How a tick of "${runner}" ended could not be written.`);
         return false;
       }
       await delay(RECORD_AGAIN_MS);
@@ -138,11 +147,11 @@ function outcomeOf(error: unknown): TickOutcome {
 
 /** Renews three times a lease, so that one lost try does no harm. The timer keeps no process alive. */
 function keepLease(place: TickPlace, tick: Tick): () => void {
-  const { database, log } = place;
+  const { hot, log } = place;
   let over = false;
   const renew = async () => {
     try {
-      const ours = await renewTick(database.em(), tick, place);
+      const ours = await renewTick(hot, tick, place);
       if (ours || over) return;
       stop();
       log.warn(`The lease of a tick of "${tick.runner}" was lost; another daemon may run it too.`);

@@ -1,4 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type { MissedSlots } from '../runner/runner.ts';
+import type { Era, Ledger } from './ledger.ts';
+import { policyOf } from './missed.ts';
 
 /** Told on this channel, the payload being the runner's name, whenever a schedule's row is added, edited, changed or removed. */
 export const SCHEDULE_CHANNEL = 'afterglow_schedule';
@@ -12,10 +15,9 @@ export interface ScheduleSettings {
 }
 
 /** A row of the schedule table. */
-export interface StoredSchedule {
+export interface StoredSchedule extends Ledger {
   /** The runner's task name. */
   runner: string;
-  inForce: ScheduleSettings;
   /** What the code said when a daemon last started. */
   code: ScheduleSettings;
   editedBy: string | null;
@@ -23,6 +25,8 @@ export interface StoredSchedule {
   /** The last slot that was fired. */
   slot: Date | null;
   nextAt: Date | null;
+  /** What happens to slots that were missed. */
+  missedSlots: MissedSlots;
 }
 
 /**
@@ -31,23 +35,35 @@ export interface StoredSchedule {
  * @param runner one runner's name; all of them where it is left out
  */
 export async function readSchedules(em: EntityManager, runner?: string): Promise<StoredSchedule[]> {
-  const rows = await em.execute<Row[]>(READ, [runner ?? null]);
+  const rows = await em.execute<ScheduleColumns[]>(READ, [runner ?? null]);
   return rows.map(toSchedule);
 }
 
-/** Reads one schedule and locks it until the transaction ends. */
-export async function lockSchedule(tx: EntityManager, runner: string): Promise<StoredSchedule | undefined> {
-  const rows = await tx.execute<Row[]>(`${READ} for update`, [runner]);
-  return rows.map(toSchedule)[0];
+/** Reads schedules and locks them until the transaction ends. */
+export async function lockSchedules(tx: EntityManager, runner?: string): Promise<StoredSchedule[]> {
+  const rows = await tx.execute<ScheduleColumns[]>(`${READ} for update`, [runner ?? null]);
+  return rows.map(toSchedule);
 }
 
-const READ = `
-select runner, pattern, time_zone, enabled, code_pattern, code_time_zone, code_enabled, edited_by, edited_at, slot, next_at
-  from schedule
- where runner = coalesce(?::text, runner)
- order by runner`;
+/** The database's clock in whole milliseconds, as slots are compared with it. */
+export async function databaseNow(em: EntityManager): Promise<Date> {
+  const [row] = await em.execute<{ ms: number }[]>(`select floor(extract(epoch from clock_timestamp()) * 1000)::double precision as ms`);
+  return new Date(row!.ms);
+}
 
-interface Row {
+/** What {@link toSchedule} wants of the table `schedule s`. */
+export const SCHEDULE_COLUMNS = `
+s.runner, s.pattern, s.time_zone, s.enabled, s.code_pattern, s.code_time_zone, s.code_enabled, s.edited_by, s.edited_at, s.slot, s.next_at,
+s.earlier, s.accounted_to, s.missed_slots`;
+
+const READ = `
+select ${SCHEDULE_COLUMNS}
+  from schedule s
+ where s.runner = coalesce(?::text, s.runner)
+ order by s.runner`;
+
+/** A row of the table as it comes. */
+export interface ScheduleColumns {
   runner: string;
   pattern: string;
   time_zone: string;
@@ -59,9 +75,12 @@ interface Row {
   edited_at: string | Date | null;
   slot: string | Date | null;
   next_at: string | Date | null;
+  earlier: readonly Era[];
+  accounted_to: string | Date;
+  missed_slots: string;
 }
 
-function toSchedule(row: Row): StoredSchedule {
+export function toSchedule(row: ScheduleColumns): StoredSchedule {
   return {
     runner: row.runner,
     inForce: { pattern: row.pattern, timeZone: row.time_zone, enabled: row.enabled },
@@ -70,6 +89,9 @@ function toSchedule(row: Row): StoredSchedule {
     editedAt: toDate(row.edited_at),
     slot: toDate(row.slot),
     nextAt: toDate(row.next_at),
+    earlier: row.earlier,
+    accountedTo: new Date(row.accounted_to),
+    missedSlots: policyOf(row.missed_slots),
   };
 }
 

@@ -1,9 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
 import { ConfigError } from '../errors.ts';
-import type { TaskRunner } from '../runner/runner.ts';
-import { parsePlan, patternOf, type Plan } from './plan.ts';
-import { readSchedules, SCHEDULE_CHANNEL, type ScheduleSettings, type StoredSchedule } from './stored-schedule.ts';
+import type { MissedSlots, TaskRunner } from '../runner/runner.ts';
+import { closeEra } from './ledger.ts';
+import { policyText } from './missed.ts';
+import { parsePlan, patternOf, storedPlan, type Plan } from './plan.ts';
+import { databaseNow, lockSchedules, SCHEDULE_CHANNEL, type ScheduleSettings, type StoredSchedule } from './stored-schedule.ts';
 
 /** What the sync did: runners by name, and sentences for the log. */
 export interface ScheduleSync {
@@ -28,15 +30,15 @@ export async function syncSchedules(em: EntityManager, runners: readonly TaskRun
   const declared = declaredSchedules(runners);
   return em.transactional(async (tx) => {
     await tx.execute(`select pg_advisory_xact_lock(${SCHEDULE_LOCK})`);
-    const stored = new Map((await readSchedules(tx)).map((schedule) => [schedule.runner, schedule]));
+    const stored = new Map((await lockSchedules(tx)).map((schedule) => [schedule.runner, schedule]));
     const sync = { added: [] as string[], changed: [] as string[], removed: [] as string[], sentences: [] as string[] };
 
-    for (const [runner, { settings, plan }] of declared) {
+    for (const [runner, { settings, plan, missedSlots }] of declared) {
       const known = stored.get(runner);
       if (known === undefined) {
         await tx.execute(INSERT, [
           runner, settings.pattern, settings.timeZone, settings.enabled, settings.pattern, settings.timeZone, settings.enabled,
-          nextAt(settings, plan, clock)?.toISOString() ?? null,
+          nextAt(settings, plan, clock)?.toISOString() ?? null, missedSlots,
         ]);
         sync.added.push(runner);
         sync.sentences.push(`The schedule of "${runner}" is new: ${inWords('pattern', settings)} (${settings.timeZone}), ${inWords('enabled', settings)}.`);
@@ -48,11 +50,13 @@ export async function syncSchedules(em: EntityManager, runners: readonly TaskRun
       const changed = !same(inForce, known.inForce) || !same(settings, known.code);
       // While daemons run, next_at is theirs; after a downtime it lies in the past.
       const current = !changed && known.nextAt !== null && known.nextAt >= clock.now();
-      const next = current ? known.nextAt : nextAt(inForce, readable(inForce), clock);
-      if (!changed && next?.getTime() === known.nextAt?.getTime()) continue;
+      const next = current ? known.nextAt : nextAt(inForce, storedPlan(inForce.pattern, inForce.timeZone), clock);
+      if (!changed && next?.getTime() === known.nextAt?.getTime() && missedSlots === policyText(known.missedSlots)) continue;
+      // Slots that have come are those of the plan that was in force then.
+      const { earlier, accountedTo } = same(inForce, known.inForce) ? known : closeEra(known, await databaseNow(tx));
       await tx.execute(UPDATE, [
         inForce.pattern, inForce.timeZone, inForce.enabled, settings.pattern, settings.timeZone, settings.enabled,
-        editStands, editStands, next?.toISOString() ?? null, runner,
+        editStands, editStands, next?.toISOString() ?? null, missedSlots, JSON.stringify(earlier), accountedTo.toISOString(), runner,
       ]);
       if (changed) sync.changed.push(runner);
     }
@@ -71,23 +75,32 @@ export async function syncSchedules(em: EntityManager, runners: readonly TaskRun
 }
 
 const INSERT = `
-insert into schedule (runner, pattern, time_zone, enabled, code_pattern, code_time_zone, code_enabled, next_at)
-values (?, ?, ?, ?, ?, ?, ?, ?::timestamptz)`;
+insert into schedule (runner, pattern, time_zone, enabled, code_pattern, code_time_zone, code_enabled, next_at, missed_slots)
+values (?, ?, ?, ?, ?, ?, ?, ?::timestamptz, ?)`;
 
 const UPDATE = `
 update schedule
    set pattern = ?, time_zone = ?, enabled = ?, code_pattern = ?, code_time_zone = ?, code_enabled = ?,
-       edited_by = case when ? then edited_by end, edited_at = case when ? then edited_at end, next_at = ?::timestamptz
+       edited_by = case when ? then edited_by end, edited_at = case when ? then edited_at end, next_at = ?::timestamptz,
+       missed_slots = ?, earlier = ?::jsonb, accounted_to = ?::timestamptz
  where runner = ?`;
 
-function declaredSchedules(runners: readonly TaskRunner[]): Map<string, { settings: ScheduleSettings; plan: Plan }> {
-  const declared = new Map<string, { settings: ScheduleSettings; plan: Plan }>();
+interface Declared {
+  settings: ScheduleSettings;
+  plan: Plan;
+  /** As the table keeps it. */
+  missedSlots: string;
+}
+
+function declaredSchedules(runners: readonly TaskRunner[]): Map<string, Declared> {
+  const declared = new Map<string, Declared>();
   const wrong: string[] = [];
-  for (const { taskName, schedule, timeZone, initiallyEnabled } of runners) {
+  for (const { taskName, schedule, timeZone, initiallyEnabled, missedSlots } of runners) {
     if (declared.has(taskName)) wrong.push(`Two runners are called "${taskName}"; a schedule belongs to one.`);
     try {
       const plan = parsePlan(patternOf(schedule), timeZone);
-      declared.set(taskName, { plan, settings: { pattern: plan.pattern, timeZone, enabled: initiallyEnabled } });
+      if (!isPolicy(missedSlots)) wrong.push(`The runner of "${taskName}": missedSlots should be 'skip', 'once' or { all: n } with n from 1 to ${MOST_CAUGHT_UP}; found ${JSON.stringify(missedSlots)}.`);
+      declared.set(taskName, { plan, missedSlots: isPolicy(missedSlots) ? policyText(missedSlots) : 'skip', settings: { pattern: plan.pattern, timeZone, enabled: initiallyEnabled } });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       wrong.push(`The runner of "${taskName}": ${error.message}`);
@@ -95,6 +108,16 @@ function declaredSchedules(runners: readonly TaskRunner[]): Map<string, { settin
   }
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'));
   return declared;
+}
+
+/** Slots that are caught up one by one, at most. */
+const MOST_CAUGHT_UP = 1000;
+
+// What runners say is not always TypeScript.
+function isPolicy(policy: MissedSlots): boolean {
+  if (policy === 'skip' || policy === 'once') return true;
+  const all: unknown = (policy as { all?: unknown } | null)?.all;
+  return Number.isInteger(all) && (all as number) >= 1 && (all as number) <= MOST_CAUGHT_UP;
 }
 
 const FIELDS = ['pattern', 'timeZone', 'enabled'] as const;
@@ -135,13 +158,4 @@ function inWords(field: Field, settings: ScheduleSettings): string {
 
 function nextAt(settings: ScheduleSettings, plan: Plan | undefined, clock: Clock): Date | undefined {
   return settings.enabled ? plan?.next(clock.now()) : undefined;
-}
-
-/** Somebody may have written the row by hand; a daemon that cannot read it says so when it loads the schedule. */
-function readable(settings: ScheduleSettings): Plan | undefined {
-  try {
-    return parsePlan(settings.pattern, settings.timeZone);
-  } catch {
-    return undefined;
-  }
 }

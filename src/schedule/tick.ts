@@ -1,9 +1,12 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
+import { statement, type Hot } from '../db/hot.ts';
 import type { Json } from '../runner/outcome.ts';
 import type { Plan } from './plan.ts';
 
-/** Why a runner was woken as a whole: its schedule, the daemon's start, the last open entry's end, or somebody's wish. */
-export type TickCause = 'schedule' | 'start' | 'idle' | 'person';
+/** Why a runner was woken as a whole: its schedule, a slot of it that was missed, the daemon's start, the last open entry's end, or somebody's wish. */
+export type TickCause = 'schedule' | 'catch-up' | 'start' | 'idle' | 'person';
+
+/** The causes that are no slot. */
+export type UnplannedCause = Exclude<TickCause, 'schedule' | 'catch-up'>;
 
 /** How a tick may end for the daemon that ran it; a lost one is `rescued` by whoever comes next. */
 export type TickOutcome = 'finished' | 'failed' | 'timed out' | 'released';
@@ -14,7 +17,7 @@ export interface Tick {
   id: string;
   runner: string;
   cause: TickCause;
-  /** The slot that it is for; for other causes than the schedule, when it was taken. */
+  /** The slot that it is for; where it is for none, when it was taken. */
   slot: Date;
 }
 
@@ -36,17 +39,18 @@ export interface TickEnding {
   log?: Json;
 }
 
-/*
- * The schedule's row is the lease of its runner: whoever moves it from free to taken has the tick, and the newest row of
- * `tick` is that tick. It is free when it was never taken, when its last tick ended, when that tick's lease ran out, or when
- * its daemon is known to be gone. Whoever takes a row over marks the lost tick `rescued`, so that a late end of it writes
- * nothing. All times are the database's.
+/**
+ * Whether the runner of a `schedule s` is free. Its row is the lease: whoever moves it from free to taken has the tick, which is
+ * `tick_id`. It is free when it was never taken, when its last tick ended, when that tick's lease ran out, or when its daemon is
+ * known to be gone. Whoever takes a row over marks the lost tick `rescued`, so that a late end of it writes nothing. All times
+ * are the database's.
  */
-const IS_FREE = `
+export const IS_FREE = `
 (s.lease_until is null or s.finished_at is not null or s.lease_until < clock_timestamp()
  or exists (select from daemon d where d.id = s.owner and d.stopped_at is not null))`;
 
-const MARK_LOST = `
+/** Marks the tick of every schedule of `free` that did not end. */
+export const MARK_LOST = `
 lost as (
   update tick t
      set ended_at = clock_timestamp(), outcome = 'rescued',
@@ -54,45 +58,7 @@ lost as (
            'name', 'LeaseLostError', 'code', 'LEASE_LOST',
            'message', 'The daemon that ran this tick is gone or did not renew its lease.')
     from free f
-   where t.id = (select max(id) from tick where runner = f.runner) and t.ended_at is null)`;
-
-/**
- * Takes a slot of a schedule, if no daemon has fired it or a later one, none is at a tick of this runner, the schedule is on,
- * and the plan is still the one in force.
- *
- * A slot may lie a minute in the future, for machines whose clocks go fast. A fired slot that lies further off was
- * fired by a clock that has been set back since, and does not count.
- *
- * @returns undefined where the slot is not ours
- */
-export async function takeSlot(em: EntityManager, runner: string, plan: Plan, slot: Date, by: TickTaker): Promise<Tick | undefined> {
-  const at = slot.toISOString();
-  const [row] = await em.execute<{ id: string }[]>(TAKE_SLOT, [
-    runner, plan.pattern, plan.timeZone, at, at, at, at, by.daemonId, by.leaseSeconds, plan.next(slot)?.toISOString() ?? null, at, by.daemonId,
-  ]);
-  return row === undefined ? undefined : { id: row.id, runner, cause: 'schedule', slot };
-}
-
-const TAKE_SLOT = `
-with free as materialized (
-  select s.runner
-    from schedule s
-   where s.runner = ? and s.enabled and s.pattern = ? and s.time_zone = ?
-     and ?::timestamptz < clock_timestamp() + interval '1 minute'
-     and (s.slot is null or s.slot < ?::timestamptz or s.slot > clock_timestamp() + interval '1 minute')
-     and ${IS_FREE}
-     and not exists (select from tick t where t.runner = s.runner and t.slot = ?::timestamptz and t.cause = 'schedule')
-     for update of s),
-${MARK_LOST},
-taken as (
-  update schedule s
-     set slot = ?::timestamptz, owner = ?, lease_until = clock_timestamp() + ? * interval '1 second', finished_at = null, next_at = ?::timestamptz
-    from free f
-   where s.runner = f.runner
-  returning s.runner)
-insert into tick (runner, slot, cause, daemon_id, started_at)
-select runner, ?::timestamptz, 'schedule', ?, clock_timestamp() from taken
-returning id`;
+   where t.id = f.tick_id and t.ended_at is null)`;
 
 /**
  * Takes a tick that is no slot, whether the schedule is on or off. A runner without a row in the schedule table has no lease,
@@ -100,87 +66,101 @@ returning id`;
  *
  * @returns undefined while a tick of this runner is under way anywhere
  */
-export async function takeNow(em: EntityManager, runner: string, cause: Exclude<TickCause, 'schedule'>, by: TickTaker): Promise<Tick | undefined> {
-  const [row] = await em.execute<{ id: string; slot: string | Date }[]>(TAKE_NOW, [
-    runner, by.daemonId, by.leaseSeconds, runner, runner, cause, by.daemonId,
-  ]);
+export async function takeNow(hot: Hot, runner: string, cause: UnplannedCause, by: TickTaker): Promise<Tick | undefined> {
+  const [row] = await hot.run<{ id: string; slot: string | Date }>(TAKE_NOW, [runner, cause, by.daemonId, by.leaseSeconds]);
   return row === undefined ? undefined : { id: row.id, runner, cause, slot: new Date(row.slot) };
 }
 
-const TAKE_NOW = `
+const TAKE_NOW = statement(`
 with free as materialized (
-  select s.runner
+  select s.runner, s.tick_id
     from schedule s
-   where s.runner = ? and ${IS_FREE}
+   where s.runner = $1 and ${IS_FREE}
      for update of s),
 ${MARK_LOST},
+allowed as (
+  select runner from free
+  union all
+  select $1 where not exists (select from schedule where runner = $1)),
+begun as (
+  insert into tick (runner, slot, cause, daemon_id, started_at)
+  select runner, clock_timestamp(), $2, $3, clock_timestamp() from allowed
+  returning id, runner, slot),
 taken as (
   update schedule s
-     set owner = ?, lease_until = clock_timestamp() + ? * interval '1 second', finished_at = null
-    from free f
-   where s.runner = f.runner
-  returning s.runner),
-allowed as (
-  select runner from taken
-  union all
-  select ?::text where not exists (select from schedule where runner = ?))
-insert into tick (runner, slot, cause, daemon_id, started_at)
-select runner, clock_timestamp(), ?, ?, clock_timestamp() from allowed
-returning id, slot`;
+     set owner = $3, lease_until = clock_timestamp() + $4 * interval '1 second', finished_at = null, tick_id = b.id
+    from begun b
+   where s.runner = b.runner)
+select id, slot from begun`);
 
 /**
  * Prolongs a tick's lease.
  *
  * @returns whether the tick is still ours
  */
-export async function renewTick(em: EntityManager, tick: Tick, by: TickTaker): Promise<boolean> {
-  const rows = await em.execute<object[]>(RENEW, [tick.id, by.leaseSeconds, tick.runner, by.daemonId]);
+export async function renewTick(hot: Hot, tick: Tick, by: TickTaker): Promise<boolean> {
+  const rows = await hot.run(RENEW, [tick.id, tick.runner, by.daemonId, by.leaseSeconds]);
   return rows.length > 0;
 }
 
-const RENEW = `
+const RENEW = statement(`
 with ours as materialized (
-  select id from tick where id = ? and ended_at is null),
+  select id from tick where id = $1 and ended_at is null),
 renewed as (
   update schedule s
-     set lease_until = clock_timestamp() + ? * interval '1 second'
-    from ours
-   where s.runner = ? and s.owner = ? and s.finished_at is null)
-select id from ours`;
+     set lease_until = clock_timestamp() + $4 * interval '1 second'
+    from ours o
+   where s.runner = $2 and s.owner = $3 and s.tick_id = o.id and s.finished_at is null)
+select id from ours`);
 
-/**
- * Writes how a tick ended and frees its runner, in one statement.
- *
- * @param plan the plan that it was fired by, for the time of the next slot; undefined for other causes
- * @param now the instant after which the next slot is looked for
- * @returns false where the tick was no longer ours; then nothing was written
- */
-export async function endTick(em: EntityManager, tick: Tick, ending: TickEnding, plan: Plan | undefined, now: Date): Promise<boolean> {
-  const { outcome, entries = null, wallSeconds, cpuSeconds = null, result, error, log } = ending;
-  const [resultJson, errorJson, logJson] = [result, error, log].map((value) => (value === undefined ? null : JSON.stringify(value)));
-  const rows = await em.execute<object[]>(END, [
-    tick.runner,
-    outcome, entries, wallSeconds, cpuSeconds, resultJson, errorJson, logJson, tick.id,
-    plan?.pattern ?? null, plan?.timeZone ?? null, plan?.next(now)?.toISOString() ?? null, tick.runner,
-  ]);
-  return rows.length > 0;
+/** A tick and how it ended. */
+export interface EndedTick {
+  tick: Tick;
+  ending: TickEnding;
+  /** The plan that fired it, for the time of the next slot; undefined where none did. */
+  plan?: Plan;
 }
 
-// The schedule's row is locked first, as by those who take it. It may be gone: the runner was removed while it ran.
-const END = `
-with held as materialized (
-  select s.runner from schedule s where s.runner = ? for update),
+/**
+ * Writes how ticks ended and frees their runners, in one statement.
+ *
+ * @param now the instant after which the next slots are looked for
+ * @returns the ids of those that were still ours; nothing was written of the others
+ */
+export async function endTicks(hot: Hot, ended: readonly EndedTick[], now: Date): Promise<Set<string>> {
+  const rows = ended.map(({ tick, ending, plan }) => ({
+    id: tick.id, runner: tick.runner, ...ending, pattern: plan?.pattern, time_zone: plan?.timeZone, next_at: plan?.next(now),
+  }));
+  const written = await hot.run<{ id: string }>(END, [JSON.stringify(rows)]);
+  return new Set(written.map(({ id }) => id));
+}
+
+// Schedules are locked first, and in their order, as by those who take them. They may be gone: the runner was removed while it ran.
+const END = statement(`
+with given as materialized (
+  select *
+    from jsonb_to_recordset($1::jsonb) as g(
+      id bigint, runner text, outcome text, entries integer, "wallSeconds" double precision, "cpuSeconds" double precision,
+      result jsonb, error jsonb, log jsonb, pattern text, time_zone text, next_at timestamptz)),
+held as materialized (
+  select s.runner
+    from schedule s
+   where s.runner in (select runner from given)
+   order by s.runner
+     for update of s),
 ended as (
   update tick t
-     set ended_at = clock_timestamp(), outcome = ?, entries = ?::integer, wall_seconds = ?::double precision, cpu_seconds = ?::double precision,
-         result = ?::jsonb, error = ?::jsonb, log = ?::jsonb
-    from (select count(*) from held) h
-   where t.id = ? and t.ended_at is null
+     set ended_at = clock_timestamp(), outcome = g.outcome, entries = g.entries, wall_seconds = g."wallSeconds", cpu_seconds = g."cpuSeconds",
+         result = g.result, error = g.error, log = g.log
+    from given g
+   cross join (select count(*) from held) h
+   where t.id = g.id and t.ended_at is null
   returning t.id),
 freed as (
   update schedule s
-     set finished_at = clock_timestamp(), ticks = s.ticks + 1,
-         next_at = case when s.enabled and s.pattern = ?::text and s.time_zone = ?::text then ?::timestamptz else s.next_at end
+     set finished_at = case when s.tick_id = g.id then clock_timestamp() else s.finished_at end, ticks = s.ticks + 1,
+         next_at = case when s.enabled and s.pattern = g.pattern and s.time_zone = g.time_zone then g.next_at else s.next_at end
     from ended e
-   where s.runner = ?)
-select id from ended`;
+    join given g on g.id = e.id
+   where s.runner = g.runner)
+select id from ended`);

@@ -1,5 +1,6 @@
 import type { Database } from '../../src/db/database.ts';
 import { SystemTaskRunner } from '../../src/index.ts';
+import type { MissedSlots } from '../../src/runner/runner.ts';
 import { createLog, type Logger } from '../../src/log.ts';
 
 /** What of a runner matters to its schedule. */
@@ -8,6 +9,7 @@ export interface GivenRunner {
   schedule: string | number;
   timeZone?: string;
   initiallyEnabled?: boolean;
+  missedSlots?: MissedSlots;
 }
 
 /** A runner with a schedule; what it does is up to the test's `onTick`. */
@@ -16,13 +18,15 @@ export class ScheduledRunner extends SystemTaskRunner {
   readonly schedule: string | number;
   override readonly timeZone: string;
   override readonly initiallyEnabled: boolean;
+  override readonly missedSlots: MissedSlots;
 
-  constructor({ taskName, schedule, timeZone = 'UTC', initiallyEnabled = true }: GivenRunner) {
+  constructor({ taskName, schedule, timeZone = 'UTC', initiallyEnabled = true, missedSlots = 'skip' }: GivenRunner) {
     super();
     this.taskName = taskName;
     this.schedule = schedule;
     this.timeZone = timeZone;
     this.initiallyEnabled = initiallyEnabled;
+    this.missedSlots = missedSlots;
   }
 
   runProcess(): void {}
@@ -51,6 +55,9 @@ interface TickRow {
   result: unknown;
   error: { name: string; message: string } | null;
   log: unknown;
+  reason: string | null;
+  last_slot: string | null;
+  slots: number;
 }
 
 /** The ticks of a runner, oldest first. */

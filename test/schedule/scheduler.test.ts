@@ -135,14 +135,11 @@ describe('edits', () => {
     await listener.end();
   });
 
-  it('a daemon that has not heard of an edit does not fire by the old schedule', async () => {
-    const { fired, schedulers } = await start(1, [{ taskName: 'Edited', schedule: 0.1 }, metronome]);
+  it('a daemon that has not heard of an edit does not fire by the old schedule, and learns of it at the next slot', async () => {
+    const { fired } = await start(1, [{ taskName: 'Edited', schedule: 0.1 }]);
     await fired.more('Edited', 1);
     await editSchedule(database.em(), 'Edited', { pattern: 'every 0.2 s' }, 'dora');
     const before = fired.of('Edited').length;
-    await fired.more('Metronome', 4);
-    expect(fired.of('Edited')).toHaveLength(before);
-    await schedulers[0]!.reload();
     await fired.more('Edited', 3);
     expect(fired.of('Edited').slice(before).filter(({ slot }) => slot.getTime() % 200 !== 0)).toEqual([]);
   });
@@ -191,9 +188,15 @@ describe('one daemon', () => {
   it('a slot that is won while the daemon is told to stop is handed back', async () => {
     const { fired, schedulers } = await start(1, [{ taskName: 'Late', schedule: 0.1 }, metronome]);
     await fired.more('Late', 1);
+    // Locked while no tick runs: what waits for the lock then is the next slot.
     const other = database.em();
-    await other.begin();
-    await expect.poll(() => other.execute(`select from schedule where runner = 'Late' and finished_at is not null for update`)).toHaveLength(1);
+    await vi.waitFor(async () => {
+      await other.begin();
+      const [row] = await other.execute<{ free: boolean }[]>(`select finished_at is not null as free from schedule where runner = 'Late' for update`);
+      if (row?.free === true) return;
+      await other.rollback();
+      throw new Error('a tick runs');
+    });
     const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
     await expect.poll(() => database.em().execute(waiting)).toHaveLength(1);
     const before = fired.of('Late').length;
@@ -205,34 +208,11 @@ describe('one daemon', () => {
     expect((await ticksOf(database, 'Late')).at(-1)).toMatchObject({ outcome: 'released', error: { name: 'StoppingError' } });
   });
 
-  it('slots that passed while no daemon ran are not caught up', async () => {
-    const given = [{ taskName: 'Daily', schedule: '0 3 * * *' }, { taskName: 'Often', schedule: 0.1 }];
-    await syncSchedules(database.em(), given.map((runner) => new ScheduledRunner(runner)), systemClock);
-    await database.em().execute(`update schedule set slot = clock_timestamp() - interval '3 days', finished_at = clock_timestamp()`);
-    const begun = Date.now();
-    const { fired, lines } = await start(1, given);
-    await fired.more('Often', 2);
-    expect(fired.of('Daily')).toEqual([]);
-    expect(fired.of('Often')[0]!.slot.getTime()).toBeGreaterThan(begun - 100);
-    expect(lines.filter((line) => /^debug: "Daily": the slots from .* passed unfired/.test(line))).toHaveLength(1);
-  });
-
   it('says when its clock and that of the database differ', async () => {
-    const { lines } = await start(1, [metronome], { clock: { ...systemClock, now: () => new Date(Date.now() - 90_000) } });
+    const { fired, lines } = await start(1, [metronome], { clock: { ...systemClock, now: () => new Date(Date.now() - 90_000) } });
+    await fired.more('Metronome', 3);
     const warnings = lines.filter((line) => line.startsWith('warn'));
     expect(warnings).toEqual([expect.stringMatching(/^warn: This machine's clock is (89|90)\.\d s behind the database's\./)]);
-  });
-
-  it('a database that does not answer costs slots and nothing else', async () => {
-    const { fired, lines } = await start(1, [metronome, { taskName: 'Cron', schedule: EVERY_SECOND }]);
-    await fired.more('Metronome', 1);
-    await database.em().execute(`alter table daemon rename to daemon_away`);
-    await vi.waitFor(() => {
-      expect(lines.some((line) => /^error: "Metronome": the slot .* is left out/.test(line))).toBe(true);
-      expect(lines.some((line) => line.startsWith('error: Run coordinator failed'))).toBe(true);
-    }, 10_000);
-    await database.em().execute(`alter table daemon_away rename to daemon`);
-    await Promise.all([fired.more('Metronome', 1), fired.more('Cron', 1)]);
   });
 });
 

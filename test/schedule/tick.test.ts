@@ -6,7 +6,10 @@ import { editSchedule } from '../../src/schedule/edit-schedule.ts';
 import { parsePlan } from '../../src/schedule/plan.ts';
 import { runNow } from '../../src/schedule/run-tick.ts';
 import { syncSchedules } from '../../src/schedule/sync-schedules.ts';
-import { endTick, renewTick, takeNow, takeSlot } from '../../src/schedule/tick.ts';
+import { account } from '../../src/schedule/account.ts';
+import type { Decision } from '../../src/schedule/decide.ts';
+import { look } from '../../src/schedule/look.ts';
+import { endTicks, renewTick, takeNow, type Tick, type TickEnding } from '../../src/schedule/tick.ts';
 import { createDatabase } from '../harness.ts';
 import { listeningLog, rowOf, ScheduledRunner, ticksOf } from './given.ts';
 
@@ -21,63 +24,103 @@ const two = { daemonId: 2, leaseSeconds: 60 };
 const finished = { outcome: 'finished', wallSeconds: 1 } as const;
 // Slots long past are as good as any: what counts is their order.
 const slot = (second: number) => new Date(Date.UTC(2026, 0, 1) + second * 1000);
-const take = (second: number, by = one) => takeSlot(database.em(), 'Tick', plan, slot(second), by);
+const standing = async () => (await look(database.hot, ['Tick'], { evidence: false })).found.get('Tick')!;
+/** Accounts for slots as a daemon does that knows how things stand, or stood. */
+async function move(decision: Decision, by = one, options: { ledger?: Awaited<ReturnType<typeof standing>>; unseen?: boolean; deadline?: Date } = {}) {
+  const { ledger = await standing(), deadline = new Date(Date.now() + 60_000), ...rest } = options;
+  const { done } = await account(database.hot, [{ runner: 'Tick', ledger, decision, nextAt: undefined, ...rest }], by, deadline);
+  return done.get('Tick')!;
+}
+const fires = (second: number): Decision => ({ accountedTo: slot(second), missed: [], run: { slot: slot(second), cause: 'schedule', reason: null } });
+const take = async (second: number, by = one) => (await move(fires(second), by)).tick;
+const end = async (tick: Tick, ending: TickEnding, now: Date) => (await endTicks(database.hot, [{ tick, ending, plan }], now)).has(tick.id);
 const leaseRunsOut = () => database.em().execute(`update schedule set lease_until = clock_timestamp() - interval '1 ms'`);
 
 beforeEach(async () => {
   await database.em().execute(`truncate schedule, tick, daemon`);
   await syncSchedules(database.em(), [new ScheduledRunner({ taskName: 'Tick', schedule: 1 })], systemClock);
+  await database.em().execute(`update schedule set accounted_to = ?::timestamptz`, [slot(0).toISOString()]);
 });
 
 describe('a slot', () => {
   it('is won by one of many who want it at once', async () => {
-    const wins = await Promise.all(Array.from({ length: 9 }, (_, n) => take(1, { daemonId: n, leaseSeconds: 60 })));
-    expect(wins.filter((tick) => tick !== undefined)).toHaveLength(1);
+    const ledger = await standing();
+    const wins = await Promise.all(Array.from({ length: 9 }, (_, n) => move(fires(1), { daemonId: n, leaseSeconds: 60 }, { ledger })));
+    expect(wins.filter(({ tick }) => tick !== undefined)).toHaveLength(1);
+    expect(wins.filter(({ moved }) => moved)).toHaveLength(1);
     expect(await ticksOf(database, 'Tick')).toMatchObject([{ cause: 'schedule', outcome: 'running' }]);
   });
 
-  it('is not fired again when its tick has ended, nor is an earlier one', async () => {
-    const tick = (await take(5))!;
-    await endTick(database.em(), tick, finished, plan, slot(5));
-    expect(await take(5, two)).toBeUndefined();
-    expect(await take(4, two)).toBeUndefined();
-    expect(await take(6, two)).toBeDefined();
+  it('that another has taken tells who comes second how things stand', async () => {
+    const ledger = await standing();
+    await move(fires(1));
+    const { moved, standing: now } = await move(fires(1), two, { ledger });
+    expect(moved).toBe(false);
+    expect(now).toMatchObject({ free: false, owner: 1, accountedTo: slot(1) });
   });
 
   it('is not fired while the tick of an earlier one runs, and the end says when the next one comes', async () => {
     const tick = (await take(1))!;
     expect(await take(2, two)).toBeUndefined();
-    expect(await endTick(database.em(), tick, { ...finished, entries: 7, result: { a: 1 } }, plan, slot(3))).toBe(true);
+    expect(await end(tick, { ...finished, entries: 7, result: { a: 1 } }, slot(3))).toBe(true);
     expect(await ticksOf(database, 'Tick')).toMatchObject([{ outcome: 'finished', entries: 7, wall_seconds: 1, result: { a: 1 }, daemon_id: 1 }]);
     const row = (await rowOf(database, 'Tick'))!;
     expect(new Date(row.next_at!)).toEqual(slot(4));
     expect(row.ticks).toBe('1');
   });
 
-  it('is not fired by a daemon whose plan is no longer in force, or that is switched off', async () => {
+  it('at whose time the runner was busy is not fired unseen, though it is free now', async () => {
+    await end((await take(1))!, finished, slot(1));
+    expect(await move(fires(2), two, { unseen: true })).toMatchObject({ moved: false, standing: { free: true } });
+    expect(await move(fires(2), two)).toMatchObject({ moved: true });
+  });
+
+  it('is not fired by a daemon that has not heard that the plan was changed, or changed and changed back', async () => {
+    const ledger = await standing();
     await editSchedule(database.em(), 'Tick', { pattern: 'every 2 s' }, 'dora');
-    expect(await take(2)).toBeUndefined();
-    await editSchedule(database.em(), 'Tick', { pattern: 'every 1 s', enabled: false }, 'dora');
-    expect(await take(2)).toBeUndefined();
-    await editSchedule(database.em(), 'Tick', { enabled: true }, 'dora');
+    expect((await move(fires(2), one, { ledger })).moved).toBe(false);
+    await editSchedule(database.em(), 'Tick', { pattern: 'every 1 s' }, 'dora');
+    expect((await move(fires(2), one, { ledger })).moved).toBe(false);
+    expect((await move(fires(2))).moved).toBe(true);
+  });
+
+  it('of a schedule that is off is not fired', async () => {
+    await editSchedule(database.em(), 'Tick', { enabled: false }, 'dora');
+    expect((await move(fires(2))).moved).toBe(false);
+  });
+
+  it('is not taken by a statement that comes to its turn when nobody waits for it any more', async () => {
+    expect((await move(fires(2), one, { deadline: new Date(Date.now() - 1000) })).moved).toBe(false);
+  });
+
+  it('that has not come by the clock of the database is not fired', async () => {
+    const later = new Date(Math.ceil((Date.now() + 5000) / 1000) * 1000);
+    expect((await move({ accountedTo: later, missed: [], run: { slot: later, cause: 'schedule', reason: null } })).moved).toBe(false);
+  });
+
+  it('that was fired before, and whose time comes a second time, is passed over', async () => {
+    await end((await take(1))!, finished, slot(1));
+    await database.em().execute(`update schedule set accounted_to = ?::timestamptz`, [slot(0).toISOString()]);
+    expect(await move(fires(1))).toMatchObject({ moved: true, tick: undefined });
+    expect(await ticksOf(database, 'Tick')).toHaveLength(1);
     expect(await take(2)).toBeDefined();
   });
 
   it('is not fired twice when the schedule was removed and came back', async () => {
     const tick = (await take(1))!;
     await syncSchedules(database.em(), [], systemClock);
-    expect(await endTick(database.em(), tick, finished, plan, slot(1))).toBe(true);
+    expect(await end(tick, finished, slot(1))).toBe(true);
     await syncSchedules(database.em(), [new ScheduledRunner({ taskName: 'Tick', schedule: 1 })], systemClock);
-    expect(await take(1, two)).toBeUndefined();
-    expect(await take(2, two)).toBeDefined();
+    expect((await standing()).accountedTo.getTime()).toBeGreaterThan(slot(1).getTime());
   });
 
-  it('more than a minute ahead of the database is refused, and one that a wrong clock fired does not block the schedule', async () => {
-    expect(await takeSlot(database.em(), 'Tick', plan, new Date(Date.now() + 70_000), one)).toBeUndefined();
-    await database.em().execute(
-      `update schedule set slot = clock_timestamp() + interval '4 years', lease_until = clock_timestamp(), finished_at = clock_timestamp()`,
-    );
-    expect(await take(1)).toBeDefined();
+  it('that is missed gets a row with its reason, and is not fired any more', async () => {
+    const ledger = await standing();
+    await move({ ...fires(3), missed: [{ slot: slot(1), lastSlot: slot(2), slots: 2, reason: 'asleep' }] });
+    expect((await move(fires(1), two, { ledger })).moved).toBe(false);
+    expect(await ticksOf(database, 'Tick')).toEqual(expect.arrayContaining([
+      expect.objectContaining({ outcome: 'missed', reason: 'asleep', slots: 2 }), expect.objectContaining({ outcome: 'running', cause: 'schedule' }),
+    ]));
   });
 });
 
@@ -86,20 +129,20 @@ describe('the lease', () => {
     const lost = (await take(1))!;
     await leaseRunsOut();
     const next = (await take(2, two))!;
-    expect(await renewTick(database.em(), lost, one)).toBe(false);
-    expect(await endTick(database.em(), lost, { ...finished, result: 'late' }, plan, slot(1))).toBe(false);
+    expect(await renewTick(database.hot, lost, one)).toBe(false);
+    expect(await end(lost, { ...finished, result: 'late' }, slot(1))).toBe(false);
     expect(await ticksOf(database, 'Tick')).toMatchObject([
       { outcome: 'rescued', result: null, error: { name: 'LeaseLostError' } },
       { outcome: 'running', daemon_id: 2 },
     ]);
     expect(await rowOf(database, 'Tick')).toMatchObject({ finished_at: null, ticks: '0' });
-    expect(await endTick(database.em(), next, finished, plan, slot(2))).toBe(true);
+    expect(await end(next, finished, slot(2))).toBe(true);
   });
 
   it('that is renewed keeps others away', async () => {
     const tick = (await take(1))!;
     await leaseRunsOut();
-    expect(await renewTick(database.em(), tick, one)).toBe(true);
+    expect(await renewTick(database.hot, tick, one)).toBe(true);
     expect(await take(2, two)).toBeUndefined();
   });
 
@@ -121,8 +164,8 @@ describe('a run that is no slot', () => {
 
   it('is recorded with all that its handler says, also when the schedule is off', async () => {
     await editSchedule(database.em(), 'Tick', { enabled: false }, 'dora');
-    const end = await now(() => ({ entries: 3, result: { drawn: 'plot.svg' }, log: [{ message: 'hello' }], cpuSeconds: 0.5 }), { cause: 'start' });
-    expect(end).toMatchObject({ outcome: 'finished', recorded: true });
+    const ended = await now(() => ({ entries: 3, result: { drawn: 'plot.svg' }, log: [{ message: 'hello' }], cpuSeconds: 0.5 }), { cause: 'start' });
+    expect(ended).toMatchObject({ outcome: 'finished', recorded: true });
     expect(await ticksOf(database, 'Tick')).toMatchObject([
       { cause: 'start', outcome: 'finished', entries: 3, cpu_seconds: 0.5, result: { drawn: 'plot.svg' }, log: [{ message: 'hello' }], error: null },
     ]);
@@ -138,10 +181,10 @@ describe('a run that is no slot', () => {
     [undefined, 'failed', { name: 'Error' }],
   ])('that throws %s is %s', async (thrown, outcome, error) => {
     lines.length = 0;
-    const end = await now(() => {
+    const ended = await now(() => {
       throw thrown as Error;
     });
-    expect(end).toMatchObject({ outcome, recorded: true });
+    expect(ended).toMatchObject({ outcome, recorded: true });
     expect(await ticksOf(database, 'Tick')).toMatchObject([{ outcome, error, result: null }]);
     expect(lines.filter((line) => line.startsWith('error: A tick of "Tick"'))).toHaveLength(outcome === 'released' ? 0 : 1);
   });
@@ -152,13 +195,13 @@ describe('a run that is no slot', () => {
   });
 
   it('whose end cannot be written is recorded when the database is back', async () => {
-    const end = now(async () => {
+    const ended = now(async () => {
       await database.em().execute(`alter table tick rename to tick_away`);
       return { result: 'kept' };
     });
     await expect.poll(() => database.em().execute(`select from pg_class where relname = 'tick_away'`)).toHaveLength(1);
     await database.em().execute(`alter table tick_away rename to tick`);
-    expect(await end).toMatchObject({ recorded: true });
+    expect(await ended).toMatchObject({ recorded: true });
     expect(await ticksOf(database, 'Tick')).toMatchObject([{ outcome: 'finished', result: 'kept' }]);
   });
 
@@ -171,11 +214,11 @@ describe('a run that is no slot', () => {
     const tick = (await take(1))!;
     expect(await now(() => {})).toBeUndefined();
     const waiting = now(() => ({ result: 'mine' }), { whenBusy: 'wait', cause: 'idle' });
-    await endTick(database.em(), tick, finished, plan, slot(1));
+    await end(tick, finished, slot(1));
     expect(await waiting).toMatchObject({ outcome: 'finished' });
-    const other = (await takeNow(database.em(), 'Tick', 'person', two))!;
+    const other = (await takeNow(database.hot, 'Tick', 'person', two))!;
     expect(await take(9)).toBeUndefined();
-    await endTick(database.em(), other, finished, undefined, slot(9));
+    await end(other, finished, slot(9));
     expect(await take(9)).toBeDefined();
   });
 

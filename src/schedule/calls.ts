@@ -1,0 +1,87 @@
+import type { Clock } from '../clock.ts';
+import { isConnectionError } from '../db/connection-error.ts';
+import type { Logger } from '../log.ts';
+import { ClockSkew } from './clock-skew.ts';
+import { DatabaseTime } from './database-time.ts';
+import { CALL_SECONDS, within } from './deadline.ts';
+import type { MissedReason, Trouble } from './missed.ts';
+
+/** How slow an answer may be before slots that came meanwhile are laid to the database, seconds. */
+const SLOW_SECONDS = 1;
+/** By how much the time may move forward between two answers before the machine is taken to have slept, seconds. */
+const SLEPT_SECONDS = 1;
+/** Troubles that are remembered. */
+const MOST_TROUBLES = 100;
+
+/**
+ * A scheduler's calls of the database: none is waited for longer than {@link CALL_SECONDS}, and each keeps the time. Remembers
+ * when the database was away and when the machine slept, which is why slots may have been missed.
+ */
+export class Calls {
+  readonly time: DatabaseTime;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #skew: ClockSkew;
+  /** The newest first. */
+  #troubles: Trouble[] = [];
+  #awaySinceMs: number | undefined;
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#skew = new ClockSkew(clock, log);
+    this.time = new DatabaseTime(clock);
+  }
+
+  /**
+   * @param act comes to an answer that says the database's clock, milliseconds, if it has one
+   * @throws what `act` throws, or an error with the code ETIMEDOUT
+   */
+  async call<Answer extends { nowMs: number | undefined }>(act: () => Promise<Answer>): Promise<Answer> {
+    const askedMs = this.#clock.monotonicMs();
+    const askedAtMs = this.time.nowMs();
+    try {
+      const answer = await within(CALL_SECONDS, act());
+      this.#heard(askedMs, answer.nowMs, askedAtMs);
+      return answer;
+    } catch (error) {
+      this.#failed(error, askedAtMs);
+      throw error;
+    }
+  }
+
+  /** What kept this process from firing slots; the newest first. */
+  get troubles(): readonly Trouble[] {
+    if (this.#awaySinceMs === undefined) return this.#troubles;
+    return [{ fromMs: this.#awaySinceMs, untilMs: Infinity, reason: 'database away' }, ...this.#troubles];
+  }
+
+  /** Remembers a trouble; milliseconds of {@link time}. */
+  note(reason: MissedReason, fromMs: number, untilMs: number): void {
+    this.#troubles = [{ fromMs, untilMs, reason }, ...this.#troubles].slice(0, MOST_TROUBLES);
+  }
+
+  #heard(askedMs: number, databaseMs: number | undefined, askedAtMs: number): void {
+    const answeredMs = this.#clock.monotonicMs();
+    const expectedMs = this.time.nowMs();
+    if (databaseMs !== undefined) {
+      this.#skew.compare(answeredMs - askedMs, databaseMs);
+      const movedMs = this.time.heard(askedMs, answeredMs, databaseMs);
+      if (movedMs > SLEPT_SECONDS * 1000) this.note('asleep', expectedMs - (answeredMs - askedMs), this.time.nowMs());
+    }
+    if (this.#awaySinceMs !== undefined) {
+      this.#log.info(`The database answers again; schedules go on after ${((this.time.nowMs() - this.#awaySinceMs) / 1000).toFixed(1)} s.`);
+      this.note('database away', this.#awaySinceMs, this.time.nowMs());
+      this.#awaySinceMs = undefined;
+    } else if (answeredMs - askedMs > SLOW_SECONDS * 1000) {
+      this.note('database away', askedAtMs, this.time.nowMs());
+    }
+  }
+
+  #failed(error: unknown, askedAtMs: number): void {
+    if (this.#awaySinceMs !== undefined) return;
+    this.#awaySinceMs = askedAtMs;
+    const message = error instanceof Error ? error.message : String(error);
+    this.#log[isConnectionError(error) ? 'warn' : 'error']({ err: error }, `The schedules cannot be looked at, trying again every second: ${message}`);
+  }
+}
