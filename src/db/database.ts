@@ -6,7 +6,7 @@ import { withoutPassword } from '../log.ts';
 import { takeBackBroken } from './broken-connections.ts';
 import { checkSchema, MIGRATION_TABLE } from './check-schema.ts';
 import { coreEntities } from './entities.ts';
-import { openHot, type Hot } from './hot.ts';
+import { KEEP_ALIVE_MS, openHot, type Hot } from './hot.ts';
 import { coreMigrations } from './migrations/index.ts';
 
 /** Where a database is: a connection string, or the socket folder of the embedded server. */
@@ -92,7 +92,7 @@ function ormOptions(address: DatabaseAddress, parts: SchemaParts, poolSize: numb
     dbName: databaseName(address),
     entities: [...coreEntities, ...(parts.entities ?? [])],
     pool: { min: 0, max: poolSize },
-    driverOptions: { ...clientOptions(address), application_name: 'afterglow', keepAlive: true, onPoolCreated: takeBackBroken },
+    driverOptions: { ...clientOptions(address), application_name: 'afterglow', keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_MS, onPoolCreated: takeBackBroken },
     discovery: { warnWhenNoEntities: false },
     logger: () => {},
   };

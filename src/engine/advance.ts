@@ -27,6 +27,8 @@ export interface Ending {
   reason?: string | undefined;
   /** The resource that the entry waits for. */
   waitsFor?: string | undefined;
+  /** Names of the subject and the status, for what is kept outside the database. */
+  names?: { subject: string; status: string };
 }
 
 /**
@@ -68,7 +70,8 @@ ended as (
    where a.subject_id = e.subject_id and a.task_id = $2 and a.attempt = e.attempt)
 select subject_id, attempt from moved`);
 
-function toRow(ending: Ending): object {
+/** An ending as `jsonb_to_recordset` reads it. */
+export function toRow(ending: Ending): object {
   return {
     subject_id: ending.subjectId,
     attempt: ending.attempt,

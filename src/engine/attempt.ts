@@ -163,6 +163,8 @@ export class Attempt implements HeldAttempt {
   /** The runner's rows and the new status, or neither. @returns what kept it from being committed */
   async #commitTogether(end: RunEnd, verdict: Verdict): Promise<unknown> {
     try {
+      // A runner that only marked entities has sent nothing yet: a database that is away is waited for.
+      await this.#deps.finisher.patiently(() => this.#database.open());
       await commitTogether(this.#database, this, this.#deps.options.actor, this.#ending(end, verdict));
       return undefined;
     } catch (error) {
@@ -216,6 +218,7 @@ export class Attempt implements HeldAttempt {
       subjectId: this.subjectId,
       attempt: this.attempt,
       statusId: statusIds.get(next.status)!,
+      names: { subject: this.subject, status: next.status },
       cause, failure, setbacks, dueInSeconds, waitsFor,
       reason: reason === undefined ? undefined : storableText(reason, 1000),
       outcome: OUTCOMES[end.cause],

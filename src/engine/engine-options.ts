@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Hot } from '../db/hot.ts';
 import type { Logger } from '../log.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
+import type { Spool } from '../spool/spool.ts';
 import type { StatusMachine } from '../status/machine.ts';
 
 /** A task with the runner that advances it, and its ids in the database. */
@@ -25,6 +26,8 @@ export interface EngineOptions {
   fork: () => EntityManager;
   /** For what the engine does. */
   hot: Hot;
+  /** Keeps results while the database is away; without it they are kept in memory alone. */
+  spool?: Spool | undefined;
   tasks: readonly EngineTask[];
   machine: StatusMachine;
   /** Status message → id. */

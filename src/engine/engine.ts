@@ -38,7 +38,7 @@ export class Engine {
     this.#statuses = new Set(options.statusIds.keys());
     this.#errorStatuses = new Set(options.machine.statuses.filter(({ type }) => type === 'error').map(({ message }) => message));
     for (const task of options.tasks) {
-      const finisher = new Finisher(options.hot, task.id, options.actor);
+      const finisher = new Finisher(options, task);
       this.#finishers.push(finisher);
       this.#loops.set(task.id, new TaskLoop(options, task, this.#places, (entry) => this.#begin(task, entry, finisher)));
     }

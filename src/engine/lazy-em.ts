@@ -13,6 +13,11 @@ export interface LazyEntityManager {
   readonly interruption: unknown;
   /** A `select`, in the attempt's transaction where one has begun, so that an attempt never needs two connections at once. */
   read<Row extends object>(sql: string, params: readonly unknown[]): Promise<Row[]>;
+  /**
+   * Opens the transaction for {@link commit} where no statement was sent yet. Nothing is lost where that fails, so it may be tried
+   * again.
+   */
+  open(): Promise<void>;
   /** Runs `finish` inside the attempt's transaction, after its unit of work is flushed, and commits; rolls back if anything throws. */
   commit<T>(finish: (em: EntityManager) => Promise<T>): Promise<T>;
   /** Forgets everything that was written. */
@@ -32,14 +37,19 @@ const DOORS = new Set([
   'getTransactionContext', 'setTransactionContext', 'resetTransactionContext', 'withSessionContext',
 ]);
 
+/** Seconds that the end of an attempt waits for an answer, as in src/db/hot.ts; and for that to a rollback, on which nothing depends. */
+const ANSWER_SECONDS = 35;
+const ROLLBACK_SECONDS = 5;
+
 /**
  * The EntityManager of one attempt: the first write opens a transaction, which is committed together with the new status
  * or not at all. A plain `select` through `execute` before that runs outside, so that reading first and computing long
  * keeps no transaction open.
  *
  * @param fork gives a new EntityManager
+ * @param answerSeconds how long our own statements wait for an answer; those of the runner as long as its time limit allows
  */
-export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager {
+export function lazyEntityManager(fork: () => EntityManager, answerSeconds = ANSWER_SECONDS): LazyEntityManager {
   let real: EntityManager | undefined;
   let guarded: EntityManager | undefined;
   let begun: Promise<void> | undefined;
@@ -108,18 +118,30 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
     async read<Row extends object>(sql: string, params: readonly unknown[]): Promise<Row[]> {
       return (await open().execute(sql, [...params])) as Row[];
     },
+    async open() {
+      over = true;
+      if (begun !== undefined) return;
+      const em = open();
+      begun = em.begin();
+      try {
+        await begun;
+      } catch (error) {
+        begun = undefined;
+        throw error;
+      }
+    },
     async commit(finish) {
       const em = open();
       over = true;
       try {
         await (begun ??= begin(em));
         await em.flush();
-        const value = await finish(em);
-        await em.commit();
+        const value = await within(answerSeconds, finish(em));
+        await within(answerSeconds, em.commit());
         return value;
       } catch (error) {
         watch(error);
-        if (em.isInTransaction()) await em.rollback().catch(() => {});
+        if (em.isInTransaction()) await within(ROLLBACK_SECONDS, em.rollback()).catch(() => {});
         throw error;
       }
     },
@@ -129,7 +151,7 @@ export function lazyEntityManager(fork: () => EntityManager): LazyEntityManager 
       if (begun === undefined) return;
       await begun.catch(() => {});
       // Where the connection is broken the server has rolled back by itself.
-      if (real!.isInTransaction()) await real!.rollback().catch(watch);
+      if (real!.isInTransaction()) await within(ROLLBACK_SECONDS, real!.rollback()).catch(watch);
     },
   };
 }
@@ -143,6 +165,19 @@ function hasChanges(em: EntityManager): boolean {
   const work = em.getUnitOfWork();
   work.computeChangeSets();
   return work.getChangeSets().length > 0;
+}
+
+// The connection itself is given back when it ends, which TCP notices sooner or later.
+async function within<T>(seconds: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error(`The database did not answer within ${seconds} s.`), { code: 'ETIMEDOUT' })), seconds * 1000);
+  });
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function refuse(message: string): never {

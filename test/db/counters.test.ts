@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
 import { countDrift } from '../../src/db/sync-graph.ts';
 import type { Ending } from '../../src/engine/advance.ts';
@@ -9,7 +10,7 @@ import { rescue } from '../../src/engine/rescue.ts';
 import { resetEntries, retryEntries } from '../../src/engine/reset.ts';
 import { INITIAL, PROCESSING } from '../../src/status/status.ts';
 import { createWorld } from '../engine/create-world.ts';
-import type { GivenTask, World } from '../engine/world.ts';
+import { listeningLog, type GivenTask, type World } from '../engine/world.ts';
 import { createDatabase } from '../harness.ts';
 
 let database: Database;
@@ -112,7 +113,7 @@ describe('the counters of unmet prerequisites', () => {
       },
     });
     await world.add(...Array.from({ length: 12 }, (_, n) => `sn${n}`));
-    const finishers = new Map(world.tasks.map(({ id }) => [id, new Finisher(database.hot, id, 'test')]));
+    const finishers = new Map(world.tasks.map((task) => [task.id, new Finisher({ hot: database.hot, actor: 'test', daemonId: 0, clock: systemClock, log: listeningLog().log }, task)]));
     const random = pseudoRandom(7_216_003);
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
     const done = { claimed: 0, ended: 0, late: 0, reset: 0, retried: 0, rescued: 0 };
