@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { RefusedError, UnknownNameError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { RefusedError } from '../errors.ts';
 import { PROCESSING } from '../status/status.ts';
+import { assertKnown, textArray } from './known-names.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
 
 /** Which entries a person means; what is left out means all. */
@@ -109,22 +109,4 @@ update attempt a
   from jsonb_to_recordset(?::jsonb) as c(subject_id bigint, task_id integer, attempt integer)
  where a.subject_id = c.subject_id and a.task_id = c.task_id and a.attempt = c.attempt and a.outcome = 'running'`;
 
-async function assertKnown(em: EntityManager, filter: EntryFilter): Promise<void> {
-  await assertNames(em, 'transient', filter.subjects, `select name from subject where name = any (?::text[])`, `select name from subject order by name limit 5000`);
-  await assertNames(em, 'task', filter.tasks, `select name from task where name = any (?::text[])`, `select name from task order by id`);
-  await assertNames(em, 'status', filter.statuses, `select message as name from status where message = any (?::text[])`, `select message as name from status order by id`);
-}
-
-async function assertNames(em: EntityManager, what: string, given: readonly string[] | undefined, findSql: string, allSql: string): Promise<void> {
-  if (given === undefined || given.length === 0) return;
-  const found = new Set((await em.execute<{ name: string }[]>(findSql, [textArray(given)])).map(({ name }) => name));
-  const missing = given.find((name) => !found.has(name));
-  if (missing === undefined) return;
-  const all = (await em.execute<{ name: string }[]>(allSql)).map(({ name }) => name);
-  throw new UnknownNameError(what, missing, all, nearest(missing, all));
-}
-
 const optional = (names: readonly string[] | undefined): string | null => (names === undefined ? null : textArray(names));
-
-/** An array of texts as PostgreSQL writes it, for a parameter that is cast to `text[]`. */
-export const textArray = (values: readonly string[]): string => `{${values.map((value) => `"${value.replaceAll(/(["\\])/g, '\\$1')}"`).join()}}`;
