@@ -40,8 +40,7 @@ export class AttemptLog implements RunLog {
 
   // What a runner says must not be what it fails of, so nothing here throws.
   #add(level: 'info' | 'warn', given: unknown, fields: unknown): void {
-    const message = storableText(typeof given === 'string' ? given : describeError(given).message, LONGEST);
-    const kept = fieldsOf(fields);
+    const { message, fields: kept } = asLine(given, fields);
     // The daemon's log would drown in what every attempt has to say; what is worth a look goes through.
     this.#log[level === 'info' ? 'debug' : level](kept ?? {}, message);
     const line = { at: this.#clock.now().toISOString(), level, message, ...(kept === undefined ? {} : { fields: kept }) };
@@ -49,6 +48,11 @@ export class AttemptLog implements RunLog {
     if (this.#left === 0 && this.#lines.length < MOST_LINES && this.#characters <= MOST_CHARACTERS) this.#lines.push(line);
     else this.#left += 1;
   }
+}
+
+/** What a runner said, as it can be kept and sent: whatever it gave as message and fields. It never throws. */
+export function asLine(given: unknown, fields: unknown): { message: string; fields: Json | undefined } {
+  return { message: storableText(typeof given === 'string' ? given : describeError(given).message, LONGEST), fields: fieldsOf(fields) };
 }
 
 function fieldsOf(fields: unknown): Json | undefined {

@@ -12,14 +12,15 @@ import { noteAnswer, noteFailure } from './breaker.ts';
 import type { ClaimedEntry } from './claim.ts';
 import { commitTogether } from './commit-together.ts';
 import type { CpuMeter } from './cpu-meter.ts';
-import { isLimited, type EngineOptions, type EngineTask } from './engine-options.ts';
+import { isIsolated, isLimited, type EngineOptions, type EngineTask } from './engine-options.ts';
 import type { Finisher } from './finisher.ts';
+import type { IsolatedResult, Isolation } from './isolated.ts';
 import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
 import type { HeldAttempt } from './leases.ts';
 import { wakeSharers } from './limits.ts';
 import { locksOf } from './lock.ts';
 import { withinBudget } from './retry-budget.ts';
-import { isPatient, runAttempt, SETTLE_SECONDS, type RunEnd } from './run.ts';
+import { isPatient, runAttempt, SETTLE_SECONDS, stopped, type RunEnd } from './run.ts';
 import { asRunning } from './running.ts';
 import { isA, settle, type Verdict } from './settle.ts';
 import type { Unsettled } from './unsettled.ts';
@@ -54,6 +55,8 @@ export class Attempt implements HeldAttempt {
   readonly #abort = new AbortController();
   readonly #log: AttemptLog;
   readonly #database: LazyEntityManager;
+  /** Where it ran in a process of its own: what came of that. */
+  #isolated: IsolatedResult | undefined;
   #end: RunEnd | undefined;
   #wallSeconds = 0;
   #cpuSeconds = 0;
@@ -82,9 +85,14 @@ export class Attempt implements HeldAttempt {
     const { options, cpu, statuses, unsettled } = this.#deps;
     const { runner, claimFrom } = this.#task;
     this.begun = true;
+    const { aborted, reason } = this.#abort.signal as { aborted: boolean; reason: unknown };
+    if (!aborted && isIsolated(this.#task) && options.isolation !== undefined) {
+      this.#end = await this.#runIsolated(options.isolation);
+      this.over = true;
+      return;
+    }
     const cpuSeconds = cpu.start();
     const started = options.clock.monotonicMs();
-    const { aborted, reason } = this.#abort.signal as { aborted: boolean; reason: unknown };
     if (!aborted) {
       const { timeLimitSeconds } = this;
       const { settleSeconds = SETTLE_SECONDS } = options;
@@ -100,6 +108,22 @@ export class Attempt implements HeldAttempt {
     this.over = true;
   }
 
+  /** Runs the runner in a process of its own, which is gone or has nothing more to do with it when this resolves. */
+  async #runIsolated(isolation: Isolation): Promise<RunEnd | undefined> {
+    const { taskId, attempt, timeLimitSeconds } = this;
+    const { runner, claimFrom } = this.#task;
+    const { outcome, wallSeconds, cpuSeconds } = (this.#isolated = await isolation.run({
+      runner, subject: this.#entry.subject, taskId, attempt, statuses: this.#deps.statuses, timeLimitSeconds, abort: this.#abort, log: this.#log,
+      progress: (fraction) => {
+        this.progress = fraction;
+      },
+    }));
+    this.#wallSeconds = wallSeconds;
+    this.#cpuSeconds = cpuSeconds;
+    if (this.#abort.signal.aborted) return stopped(this.#abort.signal.reason, claimFrom);
+    return 'returned' in outcome ? outcome.returned : this.#failedBy(outcome.thrown);
+  }
+
   /** Writes how it ended, if it still holds its lease. It never throws. */
   async write(): Promise<void> {
     const { log } = this.#deps.options;
@@ -107,18 +131,18 @@ export class Attempt implements HeldAttempt {
     let end = this.#end;
     try {
       if (end === undefined) {
-        await this.#database.rollback();
+        await this.#written.rollback();
         return lost();
       }
       let verdict = this.#settle(end);
-      if (end.cause === 'finish' && this.#database.wrote) {
+      if (end.cause === 'finish' && this.#written.wrote) {
         const failure = await this.#commitTogether(end, verdict);
         if (failure === undefined) return await this.#afterwards(end, verdict);
         if (failure instanceof LeaseLostError) return lost();
         end = this.#failedBy(failure);
         verdict = this.#settle(end);
       } else {
-        await this.#database.rollback();
+        await this.#written.rollback();
       }
       if (verdict.cause === 'postpone') verdict = await this.#withinBudget(end, verdict);
       // The stack is kept with the attempt; a thousand of them would hide everything else here.
@@ -133,6 +157,11 @@ export class Attempt implements HeldAttempt {
 
   get #where(): { task: string; subject: string; attempt: number } {
     return { task: this.task, subject: this.subject, attempt: this.attempt };
+  }
+
+  /** What the runner wrote, here or in its own process. */
+  get #written(): Pick<LazyEntityManager, 'wrote' | 'interruption' | 'rollback'> {
+    return this.#isolated ?? this.#database;
   }
 
   #context(): RunContext {
@@ -163,9 +192,11 @@ export class Attempt implements HeldAttempt {
   /** The runner's rows and the new status, or neither. @returns what kept it from being committed */
   async #commitTogether(end: RunEnd, verdict: Verdict): Promise<unknown> {
     try {
+      const { actor } = this.#deps.options;
+      const ending = this.#ending(end, verdict);
       // A runner that only marked entities has sent nothing yet: a database that is away is waited for.
-      await this.#deps.finisher.patiently(() => this.#database.open());
-      await commitTogether(this.#database, this, this.#deps.options.actor, this.#ending(end, verdict));
+      if (this.#isolated === undefined) await this.#deps.finisher.patiently(() => this.#database.open());
+      await (this.#isolated === undefined ? commitTogether(this.#database, this, actor, ending) : this.#isolated.commit(actor, ending));
       return undefined;
     } catch (error) {
       return error;
@@ -176,7 +207,7 @@ export class Attempt implements HeldAttempt {
     const { options, errorStatuses } = this.#deps;
     const { runner, claimFrom } = this.#task;
     return settle(end, {
-      policy: retryPolicyOf(runner), setbacks: this.#entry.setbacks, interruption: this.#database.interruption, claimFrom, failedStatus: runner.failedStatusMessage, errorStatuses,
+      policy: retryPolicyOf(runner), setbacks: this.#entry.setbacks, interruption: this.#written.interruption, claimFrom, failedStatus: runner.failedStatusMessage, errorStatuses,
       random: (options.random ?? Math.random)(), now: options.clock.now(),
     });
   }

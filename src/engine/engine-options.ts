@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { StatusMachine } from '../status/machine.ts';
+import type { Isolation } from './isolated.ts';
 
 /** A task with the runner that advances it, and its ids in the database. */
 export interface EngineTask {
@@ -18,20 +19,29 @@ export interface EngineTask {
   runner: SubjectTaskRunner<unknown>;
 }
 
+/** Whether the task's attempts run in processes of their own. */
+export const isIsolated = ({ runner }: Pick<EngineTask, 'runner'>): boolean => runner.isolation === 'process';
+
 /** Whether claims of the task must ask for room beyond this daemon's own. */
 export const isLimited = ({ runner }: Pick<EngineTask, 'runner'>): boolean => runner.concurrency !== undefined || Object.keys(runner.uses).length > 0;
 
-export interface EngineOptions {
+/** What an engine works on. */
+export interface EngineWork {
+  tasks: readonly EngineTask[];
+  machine: StatusMachine;
+  /** Status message → id. */
+  statusIds: ReadonlyMap<string, number>;
+}
+
+export interface EngineOptions extends EngineWork {
   /** For what runners do. */
   fork: () => EntityManager;
   /** For what the engine does. */
   hot: Hot;
   /** Keeps results while the database is away; without it they are kept in memory alone. */
   spool?: Spool | undefined;
-  tasks: readonly EngineTask[];
-  machine: StatusMachine;
-  /** Status message → id. */
-  statusIds: ReadonlyMap<string, number>;
+  /** Where attempts of isolated runners run; without it they run here, like any other. */
+  isolation?: Isolation;
   /** 0 ≤ random < 1, for the waits between attempts; Math.random unless given. */
   random?: () => number;
   daemonId: number;
