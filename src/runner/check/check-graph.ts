@@ -2,10 +2,14 @@ import { kinds, noRunner, twoRunners, unknownTasks } from './assignment.ts';
 import { contradictions } from './contradictions.ts';
 import { cycles } from './cycles.ts';
 import type { Finding } from './finding.ts';
+import { isolation } from './isolation.ts';
+import { labels } from './labels.ts';
 import { limits } from './limits.ts';
 import { builtIns, names } from './names.ts';
 import { endlessLoops, failedStatuses, returnedStatuses } from './outcomes.ts';
 import { doubtfulWaits, otherKinds, ownStatuses, unknownPrerequisites } from './prerequisites.ts';
+import { resources } from './resources.ts';
+import { retries } from './retries.ts';
 import { schedules } from './schedules.ts';
 import { unproduced } from './unproduced.ts';
 import { readWorld } from './world.ts';
@@ -32,6 +36,10 @@ const CHECKS: readonly ((world: World) => Iterable<Finding>)[] = [
   contradictions,
   schedules,
   limits,
+  retries,
+  resources,
+  isolation,
+  labels,
   doubtfulWaits,
   noRunner,
 ];

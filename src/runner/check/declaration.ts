@@ -21,8 +21,18 @@ export interface Declaration {
   readonly initiallyEnabled: boolean;
   readonly schedule: unknown;
   readonly timeZone: unknown;
+  readonly missedSlots: unknown;
   readonly timeLimitSeconds: unknown;
   readonly version: unknown;
+  /** Copies, as are the lists below; undefined where it is no such thing, which then has a finding. */
+  readonly retry: readonly (readonly [field: string, value: unknown])[] | undefined;
+  readonly isolation: unknown;
+  readonly memoryLimitMiB: unknown;
+  readonly killGraceSeconds: unknown;
+  readonly concurrency: unknown;
+  /** Resource and units. */
+  readonly uses: readonly (readonly [resource: string, units: unknown])[] | undefined;
+  readonly requires: readonly unknown[] | undefined;
 }
 
 class Bare extends SystemTaskRunner {
@@ -44,10 +54,14 @@ class BareSubject extends TransientTaskRunner {
 const DEFAULTS: Readonly<Record<string, unknown>> = { ...new Bare(), ...new BareSubject() };
 const REQUIRED = ['taskName', 'schedule'];
 const REQUIRED_OF_SUBJECTS = ['kind', 'prerequisites', 'failedStatusMessage'];
-const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'timeLimitSeconds', 'version', 'runProcess'];
-const OF_SUBJECTS = ['kind', 'prerequisites', 'failedStatusMessage', 'returns', 'wakes'];
+const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'missedSlots', 'timeLimitSeconds', 'version', 'runProcess'];
+const OF_SUBJECTS = [
+  'kind', 'prerequisites', 'failedStatusMessage', 'returns', 'wakes', 'retry', 'isolation', 'memoryLimitMiB', 'killGraceSeconds', 'concurrency',
+  'uses', 'requires',
+];
 const OF_SYSTEM = ['runsAtStart', 'runsWhenIdle'];
-const WAKES: readonly unknown[] = ['at once', 'on schedule'];
+/** The fields that have one of two words. */
+const WORDS = { wakes: ['at once', 'on schedule'], isolation: ['none', 'process'] } as const;
 const BASES: readonly object[] = [TaskRunner, SubjectTaskRunner, TransientTaskRunner, SystemTaskRunner].map((base) => base.prototype as object);
 
 /** Reads every field of a runner once and says what is missing, of a wrong type, misspelt or without effect. */
@@ -57,6 +71,14 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
   const task = textOf(read(runner, 'taskName'));
   const report = (code: FindingCode, message: string): void => void findings.push(finding(code, task, message));
   const wrong = (field: string, expected: string, found: unknown): void => report('field-wrong-type', wrongType(label, field, expected, found));
+
+  // What could not be read has a finding already.
+  const usable = (field: string): unknown => (values[field] instanceof Unreadable ? DEFAULTS[field] : values[field]);
+  const pairsOf = (field: string, example: string): [string, unknown][] | undefined => {
+    const pairs = pairsFrom(values[field]);
+    if (pairs === undefined && !(values[field] instanceof Unreadable)) wrong(field, `an object such as ${example}`, values[field]);
+    return pairs;
+  };
 
   const values: Record<string, unknown> = {};
   for (const field of [...OF_ALL, ...(system ? OF_SYSTEM : []), ...OF_SUBJECTS]) {
@@ -82,11 +104,13 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
   for (const field of system ? ['initiallyEnabled', ...OF_SYSTEM] : ['initiallyEnabled']) {
     if (typeof values[field] !== 'boolean' && !(values[field] instanceof Unreadable)) wrong(field, 'true or false', values[field]);
   }
-  if (!system && !WAKES.includes(values.wakes) && !(values.wakes instanceof Unreadable)) wrong('wakes', "'at once' or 'on schedule'", values.wakes);
+  for (const [field, words] of system ? [] : Object.entries(WORDS)) {
+    if (!words.some((word) => word === values[field]) && !(values[field] instanceof Unreadable)) wrong(field, words.map((word) => `'${word}'`).join(' or '), values[field]);
+  }
   if (system) {
     const ignored = OF_SUBJECTS.filter((field) => field !== 'kind' && given(values[field]));
     if (ignored.length > 0) {
-      const why = 'which a system runner does not use: it has no object to wait for. Extend TransientTaskRunner if it should have one.';
+      const why = 'which a system runner does not use: it works without an object. Extend TransientTaskRunner if it should have one.';
       report('field-ignored', `${label} declares ${ignored.join(', ')}, ${why}`);
     }
   }
@@ -94,6 +118,9 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
   if (!system && given(values.returns) && !declared?.every((status) => typeof status === 'string')) {
     wrong('returns', 'a list of status messages', values.returns);
   }
+  const [retry, uses] = system ? [] : [pairsOf('retry', '{ attempts: 10 }'), pairsOf('uses', '{ tns: 1 }')];
+  const requires = system ? undefined : listFrom(values.requires);
+  if (!system && requires === undefined && !(values.requires instanceof Unreadable)) wrong('requires', "a list of labels such as ['gpu']", values.requires);
   const pairs = system || !given(values.prerequisites) ? [] : pairsFrom(values.prerequisites);
   if (pairs === undefined) wrong('prerequisites', "an object such as { 'Host match': 'processed' }", values.prerequisites);
   for (const [name, status] of pairs ?? []) {
@@ -115,14 +142,26 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
       initiallyEnabled: values.initiallyEnabled !== false,
       schedule: values.schedule,
       timeZone: values.timeZone,
+      missedSlots: usable('missedSlots'),
       timeLimitSeconds: values.timeLimitSeconds,
       version: values.version,
+      retry,
+      isolation: values.isolation,
+      memoryLimitMiB: usable('memoryLimitMiB'),
+      killGraceSeconds: usable('killGraceSeconds'),
+      concurrency: usable('concurrency'),
+      uses,
+      requires,
     },
   };
 }
 
 function given(value: unknown): boolean {
   return value !== undefined && value !== null && !(value instanceof Unreadable);
+}
+
+function isEmpty(value: unknown): boolean {
+  return (listFrom(value) ?? pairsFrom(value))?.length === 0;
 }
 
 function textOf(value: unknown): string | undefined {
@@ -137,7 +176,7 @@ function wrongType(label: string, field: string, expected: string, found: unknow
 /** An optional field left at its default beside one whose name is nearly the same was most likely meant. */
 function misspelt(runner: TaskRunner, values: Readonly<Record<string, unknown>>, fields: readonly string[], label: string): string[] {
   const optional = fields.filter((field) => ![...REQUIRED, ...REQUIRED_OF_SUBJECTS, 'runProcess'].includes(field));
-  const atDefault = optional.filter((field) => values[field] === DEFAULTS[field]);
+  const atDefault = optional.filter((field) => values[field] === DEFAULTS[field] || (isEmpty(values[field]) && isEmpty(DEFAULTS[field])));
   return unknownNames(runner).flatMap((name) => {
     const meant = atDefault.find((field) => isLookalike(name, field));
     return meant === undefined ? [] : [`${label} has ${quote(name)}, which nothing reads. Did you mean ${meant}?`];

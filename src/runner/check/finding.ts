@@ -36,6 +36,18 @@ export const SEVERITY = {
   'time-zone-invalid': 'error',
   'time-limit-invalid': 'error',
   'version-invalid': 'error',
+  'missed-slots-invalid': 'error',
+  'window-ignored': 'warning',
+  // What happens when the machinery fails, and what an attempt may take.
+  'retry-invalid': 'error',
+  'concurrency-invalid': 'error',
+  'memory-limit-invalid': 'error',
+  'memory-limit-unenforced': 'error',
+  'kill-grace-invalid': 'error',
+  'label-invalid': 'error',
+  'unknown-resource': 'error',
+  'units-invalid': 'error',
+  'units-never-free': 'error',
   // Which runner does which task.
   'unknown-task': 'error',
   'two-runners': 'error',

@@ -6,9 +6,9 @@ import type { World } from './world.ts';
 /** Node's timers hold 2^31 − 1 milliseconds; a longer one fires at once (Node documentation, `setTimeout`). */
 const LONGEST_SECONDS = 2_147_483;
 /** What PostgreSQL's `integer` holds. */
-const LARGEST_VERSION = 2_147_483_647;
+const LARGEST = 2_147_483_647;
 
-/** Time limits, of tasks and of runners, that are no spans of time, and versions that are no small integers. */
+/** Time limits, of tasks and of runners, that are no spans of time, and versions and concurrencies that are no small integers. */
 export function* limits({ tasks, declarations }: World): Generator<Finding> {
   for (const { name, timeLimitSeconds } of tasks.values()) {
     if (timeLimitSeconds === undefined || timeLimitSeconds === null || isSpan(timeLimitSeconds)) continue;
@@ -18,14 +18,20 @@ export function* limits({ tasks, declarations }: World): Generator<Finding> {
       `The time limit of the task ${quote(name)} ${expectation('null')}, but it is ${show(timeLimitSeconds)}.`,
     );
   }
-  for (const { label, taskName, timeLimitSeconds, version } of declarations) {
+  for (const { label, taskName, timeLimitSeconds, version, concurrency } of declarations) {
     if (timeLimitSeconds !== undefined && timeLimitSeconds !== Infinity && !isSpan(timeLimitSeconds)) {
       yield finding('time-limit-invalid', taskName, `${label}.timeLimitSeconds ${expectation('Infinity')}, but it is ${show(timeLimitSeconds)}.`);
     }
-    if (typeof version !== 'number' || !Number.isInteger(version) || version < 1 || version > LARGEST_VERSION) {
-      yield finding('version-invalid', taskName, `${label}.version should be a whole number from 1 up, but it is ${show(version)}.`);
+    if (!isWhole(version)) yield finding('version-invalid', taskName, `${label}.version should be a whole number from 1 up, but it is ${show(version)}.`);
+    if (concurrency !== undefined && !isWhole(concurrency)) {
+      const expected = 'should be a whole number of attempts from 1 up, or undefined for no limit';
+      yield finding('concurrency-invalid', taskName, `${label}.concurrency ${expected}, but it is ${show(concurrency)}.`);
     }
   }
+}
+
+function isWhole(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= LARGEST;
 }
 
 function isSpan(value: unknown): boolean {

@@ -5,12 +5,13 @@ import { folded, quote } from './words.ts';
 import type { World } from './world.ts';
 
 /** The widths of the columns that names are kept in, characters. */
-const LONGEST = { task: 100, status: 64 } as const;
+const LONGEST = { task: 100, status: 64, resource: 64 } as const;
 
-/** Task names and status messages that are empty, padded, too long, there twice, or so alike that people mix them up. */
-export function* names({ taskNames, statusNames }: World): Generator<Finding> {
+/** Names of tasks, statuses and resources that are empty, padded, too long, there twice, or so alike that people mix them up. */
+export function* names({ taskNames, statusNames, resourceNames }: World): Generator<Finding> {
   yield* namesOf('task', taskNames);
   yield* namesOf('status', statusNames);
+  yield* namesOf('resource', resourceNames);
 }
 
 /** The statuses that the machinery itself uses are there, with their types. */
@@ -33,7 +34,7 @@ export function* builtIns({ statuses }: World): Generator<Finding> {
   }
 }
 
-function* namesOf(what: 'task' | 'status', given: readonly string[]): Generator<Finding> {
+function* namesOf(what: keyof typeof LONGEST, given: readonly string[]): Generator<Finding> {
   const seen = new Map<string, string>();
   const reported = new Set<string>();
   for (const [at, name] of given.entries()) {

@@ -2,7 +2,8 @@ import { createTask, parse, validateDetailed } from 'node-cron';
 import type { Declaration } from './declaration.ts';
 import { finding } from './finding.ts';
 import type { Finding } from './finding.ts';
-import { didYouMean, quote } from './words.ts';
+import { pairsFrom } from './reading.ts';
+import { didYouMean, quote, show } from './words.ts';
 import type { World } from './world.ts';
 
 const DAY_SECONDS = 86_400;
@@ -10,12 +11,20 @@ const DAY_SECONDS = 86_400;
 const FROM = Date.UTC(2000, 0, 1);
 const DAYS = 28 * 366;
 
-/** Cron expressions that are wrong or never fire, intervals that are none, time zones that nobody knows. */
-export function* schedules({ declarations }: World): Generator<Finding> {
+/** Slots that may be caught up one by one. */
+const MOST_CAUGHT_UP = 1000;
+
+/** Cron expressions that are wrong or never fire, intervals that are none, time zones that nobody knows, windows of what has none. */
+export function* schedules({ declarations, tasks }: World): Generator<Finding> {
   for (const declaration of declarations) {
     if (typeof declaration.schedule === 'number') yield* interval(declaration, declaration.schedule);
     if (typeof declaration.schedule === 'string') yield* cron(declaration, declaration.schedule);
     yield* timeZone(declaration);
+    yield* missedSlots(declaration);
+  }
+  for (const { name, kind, hasWindow } of tasks.values()) {
+    if (!hasWindow || kind !== 'system') continue;
+    yield finding('window-ignored', name, `The task ${quote(name)} has an execution_time, which a system task does not use: its runner's schedule says when it is done.`);
   }
 }
 
@@ -95,6 +104,18 @@ function everFires(expression: string): boolean {
   } finally {
     void task.destroy();
   }
+}
+
+function* missedSlots({ label, taskName, missedSlots: policy }: Declaration): Generator<Finding> {
+  const all = pairsFrom(policy)?.find(([name]) => name === 'all')?.[1];
+  const isCount = typeof all === 'number' && Number.isInteger(all) && all >= 1 && all <= MOST_CAUGHT_UP;
+  if (policy === 'skip' || policy === 'once' || isCount) return;
+  const found = all === undefined ? show(policy) : `{ all: ${show(all)} }`;
+  yield finding(
+    'missed-slots-invalid',
+    taskName,
+    `${label}.missedSlots should be 'skip', 'once' or { all: n } with a whole number n from 1 to ${MOST_CAUGHT_UP}, but it is ${found}.`,
+  );
 }
 
 function* timeZone({ label, taskName, timeZone: zone }: Declaration): Generator<Finding> {

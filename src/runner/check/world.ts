@@ -1,6 +1,6 @@
 import { INITIAL, STATUS_TYPES } from '../../status/status.ts';
 import type { Status, StatusType } from '../../status/status.ts';
-import type { TaskFixture } from '../../fixtures/fixture.ts';
+import type { ResourceFixture, TaskFixture } from '../../fixtures/fixture.ts';
 import type { Declaration } from './declaration.ts';
 import { finding } from './finding.ts';
 import type { Finding } from './finding.ts';
@@ -12,6 +12,8 @@ import { show } from './words.ts';
 export interface GraphInput {
   statuses: readonly Status[];
   tasks: readonly TaskFixture[];
+  /** None unless given. */
+  resources?: readonly ResourceFixture[];
   /** The list that `runners/index.ts` exports: users' code, so it may be anything. */
   runners: unknown;
   /** Statuses that fixtures give to some objects from the beginning: those can be awaited even where no runner leaves them. */
@@ -24,6 +26,14 @@ export interface KnownTask {
   readonly kind: string | undefined;
   readonly active: boolean;
   readonly timeLimitSeconds: unknown;
+  /** Whether it is done at some part of the day only. */
+  readonly hasWindow: boolean;
+}
+
+/** A resource of the fixtures; a limit that it does not have is undefined. */
+export interface KnownResource {
+  readonly concurrency: number | undefined;
+  readonly perMinute: number | undefined;
 }
 
 /** Everything that the checks look at: plain copies, so that no check has to expect a surprise. */
@@ -32,7 +42,9 @@ export interface World {
   readonly statusNames: readonly string[];
   readonly taskNames: readonly string[];
   readonly statuses: ReadonlyMap<string, StatusType | undefined>;
+  readonly resourceNames: readonly string[];
   readonly tasks: ReadonlyMap<string, KnownTask>;
+  readonly resources: ReadonlyMap<string, KnownResource>;
   readonly declarations: readonly Declaration[];
   /** The runner of each task of the fixtures; where two claim one, the first. */
   readonly runnerOf: ReadonlyMap<string, Declaration>;
@@ -62,6 +74,7 @@ export function readWorld(input: GraphInput): World {
 
   const statusRows = named('statuses', 'message', rowsOf('statuses', read(input, 'statuses')));
   const taskRows = named('tasks', 'name', rowsOf('tasks', read(input, 'tasks')));
+  const resourceRows = named('resources', 'name', rowsOf('resources', read(input, 'resources') ?? []));
   const statuses = new Map<string, StatusType | undefined>();
   for (const { name, row } of statusRows) {
     const type = STATUS_TYPES.find((known) => known === read(row, 'type'));
@@ -77,9 +90,18 @@ export function readWorld(input: GraphInput): World {
     if (typeof kind !== 'string' || kind.trim() === '') {
       unreadable.push(finding('fixture-unreadable', name, `The task ${show(name)} should have a kind, such as transient or system, but it has ${show(kind)}.`));
     }
-    const known = { name, kind: typeof kind === 'string' ? kind : undefined, active: read(row, 'active') !== false, timeLimitSeconds: read(row, 'timeLimitSeconds') };
+    const known = {
+      name, kind: typeof kind === 'string' ? kind : undefined, active: read(row, 'active') !== false, timeLimitSeconds: read(row, 'timeLimitSeconds'),
+      hasWindow: (read(row, 'window') ?? undefined) !== undefined,
+    };
     if (!tasks.has(name)) tasks.set(name, known);
   }
+
+  const numberOf = (row: unknown, field: string): number | undefined => {
+    const value = read(row, field);
+    return typeof value === 'number' ? value : undefined;
+  };
+  const resources = new Map(resourceRows.map(({ name, row }) => [name, { concurrency: numberOf(row, 'concurrency'), perMinute: numberOf(row, 'perMinute') }]));
 
   const { declarations, findings, complete } = readRunners(read(input, 'runners'));
   unreadable.push(...findings);
@@ -93,8 +115,10 @@ export function readWorld(input: GraphInput): World {
   return {
     statusNames: statusRows.map(({ name }) => name),
     taskNames: taskRows.map(({ name }) => name),
+    resourceNames: resourceRows.map(({ name }) => name),
     statuses,
     tasks,
+    resources,
     declarations,
     runnerOf,
     complete: complete && declarations.every(({ taskName }) => tasks.has(taskName ?? '')),

@@ -26,9 +26,10 @@ test('anything at all in place of everything is an error and throws nothing', ()
 
 test('anything at all in place of a list throws nothing', () => {
   fc.assert(
-    fc.property(fc.constantFrom('statuses', 'tasks', 'runners'), anything, (list, input) => {
+    fc.property(fc.constantFrom('statuses', 'tasks', 'resources', 'runners'), anything, (list, input) => {
       const isError = isSound({ ...pipeline(), [list]: input });
-      return isError || (list === 'runners' && Array.isArray(input) && input.length === 0);
+      // No runners are a warning, no resources are nothing.
+      return isError || (list === 'runners' && Array.isArray(input) && input.length === 0) || list === 'resources';
     }),
     { numRuns: 100 },
   );
@@ -37,7 +38,7 @@ test('anything at all in place of a list throws nothing', () => {
 
 test('anything at all as a member of a list throws nothing', () => {
   fc.assert(
-    fc.property(fc.constantFrom('statuses' as const, 'tasks' as const, 'runners' as const), anything, fc.nat(16), (list, input, at) => {
+    fc.property(fc.constantFrom('statuses' as const, 'tasks' as const, 'resources' as const, 'runners' as const), anything, fc.nat(16), (list, input, at) => {
       const given = pipeline();
       (given[list] as unknown[]).splice(at, 1, input);
       return isSound(given);
@@ -57,7 +58,7 @@ test('anything at all as a field of a runner or of a fixture throws nothing', ()
     { numRuns: 200 },
   );
   fc.assert(
-    fc.property(fc.constantFrom('name', 'kind', 'active', 'timeLimitSeconds'), anything, fc.nat(17), (field, input, at) => {
+    fc.property(fc.constantFrom('name', 'kind', 'active', 'timeLimitSeconds', 'window'), anything, fc.nat(17), (field, input, at) => {
       const given = pipeline();
       Object.assign(given.tasks[at] as object, { [field]: input });
       isSound(given);
@@ -86,14 +87,14 @@ test('objects that refuse to be looked at are errors and throw nothing', () => {
   const revoked = Proxy.revocable([], {});
   revoked.revoke();
   class Throwing extends ScriptedRunner {}
-  for (const field of ['taskName', 'schedule', 'timeZone', 'version', 'timeLimitSeconds', 'prerequisites', 'returns', 'runProcess', 'wakes', 'initiallyEnabled']) {
+  for (const field of ['taskName', 'schedule', 'timeZone', 'version', 'timeLimitSeconds', 'prerequisites', 'returns', 'runProcess', 'wakes', 'initiallyEnabled', 'missedSlots', 'retry', 'isolation', 'memoryLimitMiB', 'killGraceSeconds', 'concurrency', 'uses', 'requires']) {
     const runner = Object.defineProperty(new Throwing(), field, { get: refuse });
     expect(isSound({ ...pipeline(), runners: [runner, new Prune()] })).toBe(true);
   }
   const inputs = [hostile({}), hostile([]), hostile(() => {}), revoked.proxy, Array.from({ length: 3 }, () => hostile(new ScriptedRunner())), new Array(2 ** 32 - 1)];
   for (const input of inputs) {
     expect(isSound(input)).toBe(true);
-    for (const list of ['statuses', 'tasks', 'runners']) expect(isSound({ ...pipeline(), [list]: input })).toBe(true);
+    for (const list of ['statuses', 'tasks', 'resources', 'runners']) expect(isSound({ ...pipeline(), [list]: input })).toBe(true);
     expect(isSound({ ...pipeline(), runners: [...listOf(pipeline()).slice(1), input] })).toBe(true);
   }
 });

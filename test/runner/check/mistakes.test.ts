@@ -4,7 +4,7 @@ import { checkGraph } from '../../../src/runner/check/check-graph.ts';
 import { SEVERITY } from '../../../src/runner/check/finding.ts';
 import type { FindingCode } from '../../../src/runner/check/finding.ts';
 import { TaskRunner, TransientTaskRunner } from '../../../src/runner/runner.ts';
-import { await_, declare, listOf, pipeline, Prune, runnerOf, ScriptedRunner, task } from './pipeline.ts';
+import { await_, declare, listOf, pipeline, Prune, resource, runnerOf, ScriptedRunner, task } from './pipeline.ts';
 import type { Pipeline } from './pipeline.ts';
 
 /** Something that a user gets wrong, all the findings it must give, and the words that the first one must have. */
@@ -101,6 +101,64 @@ const MISTAKES: readonly Mistake[] = [
   ['a version is a text', (p) => declare(p, 'Host match', { version: '1.2' }), ['version-invalid'], ['"1.2"']],
   ['a version is zero', (p) => declare(p, 'Host match', { version: 0 }), ['version-invalid'], ['whole number']],
 
+  ['missed slots are all caught up', (p) => declare(p, 'Host match', { missedSlots: 'all' }), ['missed-slots-invalid'], ["'once' or { all: n }", '"all"']],
+  ['missed slots are caught up a million times', (p) => declare(p, 'Prune history', { missedSlots: { all: 1e6 } }), ['missed-slots-invalid'], ['1 to 1000', '{ all: 1000000 }']],
+  ['a system task has an execution time', (p) => void (fixtureOf(p, 'Prune history').window = { opens: '22:00:00', closes: '06:00:00', zone: 'UTC' }), ['window-ignored'], ['Prune history', 'schedule']],
+
+  // Retries.
+  ['a retry policy has no attempt', (p) => declare(p, 'Host match', { retry: { attempts: 0 } }), ['retry-invalid'], ['retry.attempts', '1 to 100', 'it is 0']],
+  ['a retry policy has half an attempt', (p) => declare(p, 'Host match', { retry: { attempts: 1.5 } }), ['retry-invalid'], ['whole number', '1.5']],
+  ['a retry policy has attempts without end', (p) => declare(p, 'Host match', { retry: { attempts: Infinity } }), ['retry-invalid'], ['Infinity']],
+  ['a retry policy has a thousand million attempts', (p) => declare(p, 'Host match', { retry: { attempts: 1e9 } }), ['retry-invalid'], ['1000000000']],
+  ['a retry policy has attempts that are not given', (p) => declare(p, 'Host match', { retry: { attempts: undefined } }), ['retry-invalid'], ['retry.attempts', 'undefined']],
+  ['a retry waits for less than no time', (p) => declare(p, 'Host match', { retry: { baseSeconds: -1 } }), ['retry-invalid'], ['retry.baseSeconds', '-1']],
+  ['a retry waits for no number', (p) => declare(p, 'Host match', { retry: { baseSeconds: NaN } }), ['retry-invalid'], ['NaN']],
+  ['retries come ever faster', (p) => declare(p, 'Host match', { retry: { factor: 0.5 } }), ['retry-invalid'], ['retry.factor', '1 to 100']],
+  ['retries wait for the end of the universe', (p) => declare(p, 'Host match', { retry: { factor: 1e9 } }), ['retry-invalid'], ['retry.factor', '1000000000']],
+  ['the cap is infinite', (p) => declare(p, 'Host match', { retry: { capSeconds: Infinity } }), ['retry-invalid'], ['retry.capSeconds', 'a year']],
+  ['the cap is below the base', (p) => declare(p, 'Host match', { retry: { baseSeconds: 60, capSeconds: 30 } }), ['retry-invalid'], ['at least baseSeconds, which is 60, but it is 30']],
+  ['the base is above the usual cap', (p) => declare(p, 'Host match', { retry: { baseSeconds: 7200 } }), ['retry-invalid'], ['which is 7200, but unless given it is 3600']],
+  ['the budget of retries is nothing', (p) => declare(p, 'Host match', { retry: { perHour: 0 } }), ['retry-invalid'], ['retry.perHour']],
+  ['a switch of the retry policy is a text', (p) => declare(p, 'Host match', { retry: { thrown: 'yes' } }), ['retry-invalid'], ['retry.thrown', 'true or false', '"yes"']],
+  ['a field of the retry policy is misspelt', (p) => declare(p, 'Host match', { retry: { attemps: 3 } }), ['retry-invalid'], ['"attemps"', 'Did you mean "attempts"?']],
+  ['a field of the retry policy is one that every object has', (p) => declare(p, 'Host match', { retry: { constructor: 3 } }), ['retry-invalid'], ['"constructor"', 'Known: "attempts"']],
+  ['two fields of the retry policy are wrong', (p) => declare(p, 'Host match', { retry: { attempts: 0, factor: 0 } }), ['retry-invalid', 'retry-invalid'], ['retry.attempts']],
+  ['the retry policy is a number', (p) => declare(p, 'Host match', { retry: 3 }), ['field-wrong-type'], ['retry', '{ attempts: 10 }', 'it is 3']],
+  ['a system runner has a retry policy', (p) => declare(p, 'Prune history', { retry: { attempts: 3 } }), ['field-ignored'], ['retry', 'without an object']],
+
+  // What an attempt may take.
+  ['a concurrency is zero', (p) => declare(p, 'Host match', { concurrency: 0 }), ['concurrency-invalid'], ['concurrency', 'it is 0']],
+  ['a concurrency is a fraction', (p) => declare(p, 'Host match', { concurrency: 1.5 }), ['concurrency-invalid'], ['1.5']],
+  ['a concurrency is infinite', (p) => declare(p, 'Host match', { concurrency: Infinity }), ['concurrency-invalid'], ['undefined for no limit']],
+  ['a resource has a letter too many', (p) => declare(p, 'Host match', { uses: { tnss: 1 } }), ['unknown-resource'], ['"tnss"', 'Did you mean "tns"?']],
+  ['a resource is named by its beginning', (p) => declare(p, 'Host match', { uses: { image: 1 } }), ['unknown-resource'], ['"image"', '"image archive"']],
+  ['a resource has no name', (p) => declare(p, 'Host match', { uses: { '': 1 } }), ['unknown-resource'], ['uses ""']],
+  ['a resource is used and the fixtures have none', (p) => void (p.resources = [], declare(p, 'Host match', { uses: { tns: 1 } })), ['unknown-resource'], ['None is known.']],
+  ['an attempt takes nothing of a resource', (p) => declare(p, 'Host match', { uses: { tns: 0 } }), ['units-invalid'], ['"tns"', 'it is 0']],
+  ['an attempt takes half a unit', (p) => declare(p, 'Host match', { uses: { tns: 0.5 } }), ['units-invalid'], ['0.5']],
+  ['an attempt takes less than nothing', (p) => declare(p, 'Host match', { uses: { tns: -1 } }), ['units-invalid'], ['-1']],
+  ['an attempt takes no number', (p) => declare(p, 'Host match', { uses: { tns: NaN } }), ['units-invalid'], ['NaN']],
+  ['an attempt takes a thousand million', (p) => declare(p, 'Host match', { uses: { 'scratch disk': 1e9 } }), ['units-invalid'], ['1000000000']],
+  ['an attempt takes a resource, full stop', (p) => declare(p, 'Host match', { uses: { tns: true } }), ['units-invalid'], ['how many units', 'true']],
+  ['an attempt takes more than there is', (p) => declare(p, 'Host match', { uses: { tns: 5 } }), ['units-never-free'], ['5 of "tns"', 'there are 4', 'never run']],
+  ['an attempt takes more than there is in a minute', (p) => declare(p, 'Host match', { uses: { 'image archive': 11 } }), ['units-never-free'], ['there are 10 a minute']],
+  ['resources are a list', (p) => declare(p, 'Host match', { uses: ['tns'] }), ['field-wrong-type'], ['uses', '{ tns: 1 }', 'a list']],
+  ['two resources differ in capitals only', (p) => void p.resources.push(resource('TNS')), ['names-alike'], ['resource "TNS"', '"tns"']],
+  ['a row of the resources is none', (p) => void p.resources.push(7 as never), ['fixture-unreadable'], ['Number 4 of the resources']],
+  ['the isolation is misspelt', (p) => declare(p, 'Host match', { isolation: 'proces' }), ['field-wrong-type'], ["isolation should be 'none' or 'process'", '"proces"']],
+  ['a memory limit is in bytes', (p) => declare(p, 'Host match', { isolation: 'process', memoryLimitMiB: 512 * 2 ** 20 }), ['memory-limit-invalid'], ['MiB', '536870912']],
+  ['a memory limit is too small for Node itself', (p) => declare(p, 'Host match', { isolation: 'process', memoryLimitMiB: 32 }), ['memory-limit-invalid'], ['64', '32']],
+  ['a memory limit is not a number', (p) => declare(p, 'Host match', { isolation: 'process', memoryLimitMiB: NaN }), ['memory-limit-invalid'], ['NaN']],
+  ['a memory limit is for no process of its own', (p) => declare(p, 'Host match', { memoryLimitMiB: 512 }), ['memory-limit-unenforced'], ["isolation = 'process'"]],
+  ['a memory limit is in a misspelt field', (p) => declare(p, 'Host match', { memoryLimitMB: 512 }), ['field-misspelt'], ['memoryLimitMiB']],
+  ['a grace time is negative', (p) => declare(p, 'Host match', { killGraceSeconds: -1 }), ['kill-grace-invalid'], ['killGraceSeconds', '-1']],
+  ['a grace time is infinite', (p) => declare(p, 'Host match', { killGraceSeconds: Infinity }), ['kill-grace-invalid'], ['Infinity']],
+  ['a required label is empty', (p) => declare(p, 'Host match', { requires: ['gpu', ''] }), ['label-invalid'], ['requires', '""']],
+  ['two required labels are one text', (p) => declare(p, 'Host match', { requires: ['gpu,big'] }), ['label-invalid'], ['"gpu,big"']],
+  ['a required label is a number', (p) => declare(p, 'Host match', { requires: [1] }), ['label-invalid'], ['is 1']],
+  ['the required labels are one text', (p) => declare(p, 'Host match', { requires: 'gpu' }), ['field-wrong-type'], ["['gpu']"]],
+  ['required labels are misspelt', (p) => declare(p, 'Host match', { require: ['gpu'] }), ['field-misspelt'], ['Did you mean requires?']],
+
   // Who does what.
   ['two runners do one task', (p) => void listOf(p).push(new ScriptedRunner({ taskName: 'Host match' })), ['two-runners'], ['Host match', 'ScriptedRunner', 'EmptyRunner (number 4 of the list, ']],
   ['one runner is listed twice', (p) => void listOf(p).push(listOf(p)[3] as TransientTaskRunner), ['two-runners'], ['Host match', 'number 4', 'number 19']],
@@ -195,6 +253,13 @@ describe('no alarm is given', () => {
     ['when fixtures give the status that no runner leaves', (p) => (void (p.entries = [{ task: 'Host match', status: 'no host' }]), await_(p, 'Generate thumbnail', { 'Host match': 'no host' }))],
     ['when a status given by fixtures is where a task starts from', (p) => (void (p.entries = [{ task: 'Crop transient images', status: 'blocked' }]), await_(p, 'Crop transient images', { 'Crop transient images': 'blocked' }))],
     ['for schedules of all forms', (p) => ['@daily', '*/5 * * * * *', '0 0 29 2 *', '0 0 29 2 1', '0 0 L * 5L', '0 0 15W * *', 90, 2.5].forEach((schedule, at) => Object.assign(listOf(p)[at] as object, { schedule, timeZone: 'America/La_Paz' }))],
+    ['for policies and limits at the ends of what they may be', (p) => {
+      declare(p, 'Host match', { retry: { attempts: 100, baseSeconds: 31_536_000, factor: 100, capSeconds: 31_536_000, perHour: 2 ** 31 - 1, thrown: true, timeLimit: true } });
+      declare(p, 'Cutout download', { retry: { attempts: 1, baseSeconds: 0, factor: 1, capSeconds: 0, perHour: 1 }, concurrency: 1, uses: { tns: 4, 'image archive': 10, 'scratch disk': 1_000_000 } });
+      declare(p, 'Host information', { isolation: 'process', memoryLimitMiB: 64, killGraceSeconds: 0, concurrency: 2 ** 31 - 1, requires: ['gpu', 'site:la-silla'], missedSlots: { all: 1000 } });
+    }],
+    ['for a task that has an execution time', (p) => void (fixtureOf(p, 'Host match').window = { opens: '22:00:00', closes: '06:00:00', zone: 'UTC' })],
+    ['for a resource that begins like another one', (p) => (p.resources.push(resource('tns sandbox')), declare(p, 'Host match', { uses: { 'tns sandbox': 9 } }))],
     ['for a second kind of object', (p) => (p.tasks.push(task('Approve', 'request')), listOf(p).push(new ScriptedRunner({ taskName: 'Approve', kind: 'request' })))],
   ];
   test.each(LEGAL)('%s', (_what, make) => {

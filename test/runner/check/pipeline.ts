@@ -1,12 +1,13 @@
 import { emptyRunners, statuses, tasks } from '../../../bench/blast17.ts';
 import { SystemTaskRunner, TransientTaskRunner } from '../../../src/runner/runner.ts';
-import type { TaskFixture } from '../../../src/fixtures/fixture.ts';
+import type { ResourceFixture, TaskFixture } from '../../../src/fixtures/fixture.ts';
 import type { Status } from '../../../src/status/status.ts';
 
 /** Any graph that a test wants to break: everything may be changed, to anything. */
 export interface Pipeline {
   statuses: Status[];
   tasks: TaskFixture[];
+  resources: ResourceFixture[];
   runners: unknown;
   entries?: { task: string; status: string }[];
 }
@@ -16,8 +17,14 @@ export function pipeline(): Pipeline {
   return {
     statuses: structuredClone(statuses) as Status[],
     tasks: [...(structuredClone(tasks) as TaskFixture[]), task('Prune history', 'system')],
+    resources: [resource('tns', { concurrency: 4, perMinute: 60 }), resource('image archive', { perMinute: 10 }), resource('scratch disk')],
     runners: [...emptyRunners(), new Prune()],
   };
+}
+
+/** A resource of the fixtures without limits. */
+export function resource(name: string, given: Partial<ResourceFixture> = {}): ResourceFixture {
+  return { name, description: '', concurrency: null, perMinute: null, breaker: { failures: 5, coolSeconds: 30, longestCoolSeconds: 600 }, ...given };
 }
 
 /** A task of the fixtures without a time limit. */
