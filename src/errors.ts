@@ -153,6 +153,17 @@ export class ServiceError extends AfterglowError {
   }
 }
 
+/** The audit found rules broken that everything relies on. */
+export class AuditError extends AfterglowError {
+  readonly code = 'AUDIT';
+  readonly findings: readonly { rule: string; count: number; examples: readonly string[] }[];
+  constructor(findings: readonly { rule: string; count: number; examples: readonly string[] }[]) {
+    const lines = findings.map(({ rule, count, examples }) => `${rule} Broken by ${count}: ${examples.join('; ')}${count > examples.length ? '; …' : ''}`);
+    super(`${findings.length} ${findings.length === 1 ? 'rule is' : 'rules are'} broken:\n${lines.join('\n')}`);
+    this.findings = findings;
+  }
+}
+
 /** The science failed for good: another attempt would come to the same. For runners to throw. */
 export class PermanentError extends AfterglowError {
   readonly code = 'PERMANENT';
@@ -191,8 +202,8 @@ export class ProcessDiedError extends AfterglowError {
   readonly memoryLimitMiB: number | undefined;
   readonly lastWords: string | undefined;
   /** @param what what ended, e.g. `The process of the attempt` */
-  constructor(what: string, death: ProcessDeath) {
-    super(`${what} ${describeDeath(death)}.`);
+  constructor(what: string, death: ProcessDeath, options?: { cause?: unknown }) {
+    super(`${what} ${describeDeath(death)}.`, options);
     this.exitCodeOfProcess = death.exitCode;
     this.signal = death.signal;
     this.memoryMiB = death.memoryMiB;
@@ -205,7 +216,8 @@ function describeDeath({ exitCode, signal, memoryMiB, memoryLimitMiB, lastWords 
   if (memoryMiB !== undefined) return `was killed: with all that it had started it used ${memoryMiB} MiB of memory, its limit is ${memoryLimitMiB} MiB`;
   if (/heap out of memory|Reached heap limit/i.test(lastWords ?? '')) return `ran out of its heap${memoryLimitMiB === undefined ? '' : ` of ${memoryLimitMiB} MiB`} (${signal ?? `exit code ${exitCode}`})`;
   if (signal === 'SIGKILL') return 'was killed (SIGKILL): by the kernel where memory ran out, or by somebody';
-  return signal === null ? `ended by itself with exit code ${exitCode}` : `was ended by ${signal}`;
+  if (signal !== null) return `was ended by ${signal}`;
+  return exitCode === null ? `could not be started: ${lastWords}` : `ended by itself with exit code ${exitCode}`;
 }
 
 /** The database's schema was made by a newer Afterglow than this one. */
