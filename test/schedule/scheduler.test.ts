@@ -6,12 +6,11 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
 import { editSchedule } from '../../src/schedule/edit-schedule.ts';
-import { createScheduler, type Scheduler, type SchedulerOptions } from '../../src/schedule/scheduler.ts';
+import type { SchedulerOptions } from '../../src/schedule/scheduler.ts';
 import { SCHEDULE_CHANNEL } from '../../src/schedule/stored-schedule.ts';
-import { syncSchedules } from '../../src/schedule/sync-schedules.ts';
-import type { Tick } from '../../src/schedule/tick.ts';
 import { createDatabase, createDatabaseAddress, urlOf } from '../harness.ts';
-import { listeningLog, rowOf, ScheduledRunner, ticksOf, type GivenRunner } from './given.ts';
+import { rowOf, ticksOf, type GivenRunner } from './given.ts';
+import { gate, METRONOME, startSchedulers } from './start.ts';
 
 let database: Database;
 beforeAll(async () => {
@@ -21,64 +20,8 @@ beforeEach(async () => {
   await database.em().execute(`truncate schedule, tick`);
 });
 
-/** What the schedulers of a test fired, and promises of what they will. */
-class Fired {
-  readonly ticks: { daemonId: number; tick: Tick }[] = [];
-  #waiting: (() => void)[] = [];
-
-  add(daemonId: number, tick: Tick): void {
-    this.ticks.push({ daemonId, tick });
-    for (const wake of this.#waiting.splice(0)) wake();
-  }
-
-  of(runner: string): Tick[] {
-    return this.ticks.map(({ tick }) => tick).filter((tick) => tick.runner === runner);
-  }
-
-  /** Resolves when a runner has ticked so many times more. */
-  async more(runner: string, count: number): Promise<Tick> {
-    const wanted = this.of(runner).length + count;
-    while (this.of(runner).length < wanted) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return this.of(runner).at(-1)!;
-  }
-}
-
-let running: Scheduler[] = [];
-afterEach(async () => {
-  await Promise.all(running.map((scheduler) => scheduler.stop()));
-  await Promise.all(running.map((scheduler) => scheduler.settled()));
-  running = [];
-});
-
-/** Schedulers as in so many daemons; `onTick` may hold a tick. */
-async function start(count: number, given: GivenRunner[], options: Partial<SchedulerOptions> = {}) {
-  const fired = new Fired();
-  const { log, lines } = listeningLog();
-  const runners = given.map((runner) => new ScheduledRunner(runner));
-  await syncSchedules(database.em(), runners, systemClock);
-  const schedulers = Array.from({ length: count }, (_, n) =>
-    createScheduler({
-      database, runners, daemonId: n + 1, clock: systemClock, log, ...options,
-      onTick: (runner, tick) => {
-        fired.add(n + 1, tick);
-        return options.onTick?.(runner, tick);
-      },
-    }),
-  );
-  running.push(...schedulers);
-  await Promise.all(schedulers.map((scheduler) => scheduler.start()));
-  return { fired, schedulers, log, lines };
-}
-
-// A runner whose ticks tell the time: so many of them, and so much of it has passed.
-const metronome: GivenRunner = { taskName: 'Metronome', schedule: 0.1 };
+const start = (count: number, given: GivenRunner[], options: Partial<SchedulerOptions> = {}) => startSchedulers(database, count, given, options);
 const EVERY_SECOND = '* * * * * *';
-
-function gate(): { opened: Promise<void>; open: () => void } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  return { opened, open };
-}
 
 describe('over three daemons', () => {
   it('a slot of a cron expression fires once, at its second', async () => {
@@ -104,7 +47,7 @@ describe('over three daemons', () => {
 
   it('a tick that lasts longer than its interval and its lease has no other beside it', async () => {
     const { opened, open } = gate();
-    const { fired } = await start(3, [{ taskName: 'Long', schedule: 0.2 }, metronome], {
+    const { fired } = await start(3, [{ taskName: 'Long', schedule: 0.2 }, METRONOME], {
       leaseSeconds: 0.5,
       onTick: (runner) => (runner.taskName === 'Long' ? opened : undefined),
     });
@@ -120,7 +63,7 @@ describe('over three daemons', () => {
 
 describe('edits', () => {
   it('a schedule that is off does not fire; switched on, it fires without a restart; switched off, it stops', async () => {
-    const { fired, schedulers } = await start(2, [{ taskName: 'Off', schedule: 0.1, initiallyEnabled: false }, metronome]);
+    const { fired, schedulers } = await start(2, [{ taskName: 'Off', schedule: 0.1, initiallyEnabled: false }, METRONOME]);
     const listener = await database.connect('test');
     listener.on('notification', ({ payload }) => schedulers.forEach((scheduler) => void scheduler.reload(payload)));
     await listener.query(`listen ${SCHEDULE_CHANNEL}`);
@@ -145,7 +88,7 @@ describe('edits', () => {
   });
 
   it('a row that somebody wrote by hand and that cannot be read stops this runner alone', async () => {
-    const { fired, schedulers, lines } = await start(1, [{ taskName: 'Broken', schedule: 0.1 }, metronome]);
+    const { fired, schedulers, lines } = await start(1, [{ taskName: 'Broken', schedule: 0.1 }, METRONOME]);
     await database.em().execute(`update schedule set pattern = 'noon' where runner = 'Broken'`);
     await schedulers[0]!.reload();
     await fired.more('Metronome', 2);
@@ -186,7 +129,7 @@ describe('one daemon', () => {
   });
 
   it('a slot that is won while the daemon is told to stop is handed back', async () => {
-    const { fired, schedulers } = await start(1, [{ taskName: 'Late', schedule: 0.1 }, metronome]);
+    const { fired, schedulers } = await start(1, [{ taskName: 'Late', schedule: 0.1 }, METRONOME]);
     await fired.more('Late', 1);
     // Locked while no tick runs: what waits for the lock then is the next slot.
     const other = database.em();
@@ -209,7 +152,7 @@ describe('one daemon', () => {
   });
 
   it('says when its clock and that of the database differ', async () => {
-    const { fired, lines } = await start(1, [metronome], { clock: { ...systemClock, now: () => new Date(Date.now() - 90_000) } });
+    const { fired, lines } = await start(1, [METRONOME], { clock: { ...systemClock, now: () => new Date(Date.now() - 90_000) } });
     await fired.more('Metronome', 3);
     const warnings = lines.filter((line) => line.startsWith('warn'));
     expect(warnings).toEqual([expect.stringMatching(/^warn: This machine's clock is (89|90)\.\d s behind the database's\./)]);
