@@ -13,6 +13,7 @@ const program = new Command('afterglow')
     `
 Examples:
   afterglow --until-idle                        walk the example to its end, then stop
+  afterglow worker --label gpu                  run tasks beside it, on any machine with its DATABASE_URL
   afterglow status                              count the entries by status
   afterglow run "Host match" 2002de             one runner on one transient, to try it
   afterglow retry --task "Host match" --dry-run which failed entries would be done again
@@ -27,6 +28,8 @@ Exit codes:
 /** A command is loaded when it is asked for: some bring the database and the pages along. */
 const COMMANDS = {
   start: async () => (await import('./cli/start.ts')).startCommand(),
+  worker: async () => (await import('./cli/worker.ts')).workerCommand(),
+  workers: async () => (await import('./cli/workers.ts')).workersCommand(),
   status: async () => (await import('./cli/status.ts')).statusCommand(),
   check: async () => (await import('./cli/check.ts')).checkCommand(),
   run: async () => (await import('./cli/run.ts')).runCommand(),
@@ -34,6 +37,7 @@ const COMMANDS = {
   reset: async () => (await import('./cli/reset.ts')).resetCommand(),
   ingest: async () => (await import('./cli/ingest.ts')).ingestCommand(),
   export: async () => (await import('./cli/export.ts')).exportCommand(),
+  doctor: async () => (await import('./cli/doctor.ts')).doctorCommand(),
   graph: async () => (await import('./cli/graph.ts')).graphCommand(),
 };
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { EntityManager } from '@mikro-orm/postgresql';
@@ -5,15 +6,15 @@ import type { Config } from './config.ts';
 import { openDatabase, type Database } from './db/database.ts';
 import { describeLoad, loadFixtures } from './db/load-fixtures.ts';
 import { launchPostgres, type EmbeddedPostgres } from './db/postgres/launch.ts';
-import { syncGraph, type GraphSync } from './db/sync-graph.ts';
-import type { EngineTask } from './engine/engine-options.ts';
-import { GraphError } from './errors.ts';
+import { syncGraph, type GraphOptions, type GraphSync } from './db/sync-graph.ts';
+import { readWork, type Work } from './engine/read-work.ts';
+import { GraphError, RefusedError } from './errors.ts';
 import { readGraph } from './read-graph.ts';
 import { withoutPassword, type Logger } from './log.ts';
 import { taskGraph } from './runner/graph.ts';
 import { loadPipeline, type Pipeline } from './runner/pipeline.ts';
 import { isSubjectRunner, type TaskRunner } from './runner/runner.ts';
-import { createStatusMachine, type StatusMachine } from './status/machine.ts';
+import { createStatusMachine } from './status/machine.ts';
 import { INITIAL } from './status/status.ts';
 
 /** An open database with the runners that work on it. */
@@ -28,16 +29,16 @@ export interface Home {
   close(): Promise<void>;
 }
 
-/** What a daemon needs to begin: the fixtures are loaded, the graph is sound and the database knows it. */
-export interface Prepared {
-  machine: StatusMachine;
-  statusIds: ReadonlyMap<string, number>;
-  /** The active tasks that a runner advances. */
-  tasks: readonly EngineTask[];
+/** What a worker needs to begin. */
+export interface PreparedWork extends Work {
   /** The runners of active tasks. */
   runners: readonly TaskRunner[];
-  /** Task name → seconds, null for none, as the fixtures say. */
-  timeLimits: ReadonlyMap<string, number | null>;
+  /** Reads anew what there is to do; the graph may be changed by others at any time. */
+  readWork: () => Promise<Work | undefined>;
+}
+
+/** What a daemon needs to begin: the fixtures are loaded, the graph is sound and the database knows it. */
+export interface Prepared extends PreparedWork {
   /** Names of the tasks that transients go through, prerequisites first. */
   order: readonly string[];
 }
@@ -46,9 +47,15 @@ export interface Prepared {
  * Opens the database of `DATABASE_URL`, or the embedded one in the data folder, and brings its schema up to date.
  *
  * @param poolSize connections for statements of our own; attempts that write get one more each
+ * @param options.mustExist the database must be one that a daemon has made; nothing is made here
  * @throws {DatabaseUnavailableError | ConfigError}
+ * @throws {SchemaNewerError} a newer Afterglow made the database's schema
+ * @throws {RefusedError} there is no such database, and there must be
  */
-export async function openHome(config: Config, log: Logger, poolSize = 8): Promise<Home> {
+export async function openHome(config: Config, log: Logger, poolSize = 8, options: { mustExist?: boolean } = {}): Promise<Home> {
+  if (options.mustExist && config.databaseUrl === undefined && !existsSync(path.join(config.dataFolder, 'postgres'))) {
+    throw new RefusedError(`There is no database in ${config.dataFolder}, and DATABASE_URL is not set. Name the database of a daemon with DATABASE_URL, or with --data the data folder of one on this machine.`);
+  }
   const pipeline = await loadPipeline(config.runnersFile);
   const folders = { data: config.dataFolder, products: path.join(config.dataFolder, 'products') };
   await mkdir(folders.products, { recursive: true });
@@ -71,7 +78,7 @@ export async function openHome(config: Config, log: Logger, poolSize = 8): Promi
   if (config.databaseUrl === undefined) await launch();
   try {
     const address = server === undefined ? { url: config.databaseUrl! } : { host: server.host, port: server.port, user: server.user, database: server.database };
-    const database = await openDatabase(address, pipeline, poolSize);
+    const database = await openDatabase(address, pipeline, poolSize, options);
     return {
       config, log, pipeline, database, folders,
       databasePlace: server === undefined ? withoutPassword(config.databaseUrl!) : `embedded PostgreSQL in ${path.join(config.dataFolder, 'postgres')}`,
@@ -93,7 +100,7 @@ export async function openHome(config: Config, log: Logger, poolSize = 8): Promi
  * @throws {FileProblemsError} the fixtures have mistakes
  * @throws {GraphError} the graph has mistakes; nothing was loaded
  */
-export async function prepare(home: Home): Promise<Prepared> {
+export async function prepare(home: Home, options: GraphOptions = {}): Promise<Prepared> {
   const { config, log, pipeline, database } = home;
   const { fixtures, findings } = await readGraph(config, pipeline);
   const errors = findings.filter(({ severity }) => severity === 'error');
@@ -103,35 +110,38 @@ export async function prepare(home: Home): Promise<Prepared> {
   const runners = pipeline.periodicRunners.filter(isSubjectRunner);
   const machine = createStatusMachine(fixtures.statuses, runners.map((runner) => runner.prerequisites[runner.taskName] ?? INITIAL));
   // One transaction: a status or task may go together with the last prerequisite that names it.
-  let changedTasks: GraphSync['changedTasks'] = [];
+  let synced: GraphSync = { changedTasks: [], newerElsewhere: [] };
   const sync = async (em: EntityManager): Promise<void> => {
-    ({ changedTasks } = await syncGraph(em, machine, pipeline.periodicRunners));
+    synced = await syncGraph(em, machine, pipeline.periodicRunners, options);
   };
   for (const line of describeLoad(await loadFixtures(database.em(), fixtures, { sync }), fixtures.skipped)) log.info(line);
+  const { changedTasks, newerElsewhere } = synced;
+  for (const { task, here, there } of newerElsewhere) {
+    log.warn(
+      `the runner of "${task}" is version ${here} here, but version ${there} has been at work on this database: nothing of it is claimed or changed ` +
+        `from here. To go back to version ${here} on purpose, start with --accept-older-runners`,
+    );
+  }
   if (changedTasks.length > 0) {
     const entries = changedTasks.reduce((sum, { recounted }) => sum + recounted, 0);
     // On a first start there is nothing to count, and nothing to tell.
     log[entries > 0 ? 'info' : 'debug'](`prerequisites changed of ${changedTasks.map(({ task }) => `"${task}"`).join(', ')}; ${entries} entries counted anew`);
   }
 
-  const statuses = await database.em().execute<{ id: number; message: string }[]>(`select id, message from status`);
-  const rows = await database.em().execute<{ id: number; name: string; kind: string; claim_from_id: number; time_limit_seconds: number | null; active: boolean }[]>(
-    `select id, name, kind, claim_from_id, time_limit_seconds, active from task`,
-  );
-  const tasks = rows.flatMap((row) => {
-    const runner = runners.find(({ taskName }) => taskName === row.name);
-    if (runner === undefined || !row.active) return [];
-    return [{
-      id: row.id, name: row.name, kind: row.kind, runner, timeLimitSeconds: row.time_limit_seconds,
-      claimFromId: row.claim_from_id, claimFrom: statuses.find(({ id }) => id === row.claim_from_id)!.message,
-    }];
-  });
-  return {
-    machine,
-    statusIds: new Map(statuses.map(({ id, message }) => [message, id])),
-    tasks,
-    runners: pipeline.periodicRunners.filter(({ taskName }) => rows.some(({ name, active }) => name === taskName && active)),
-    timeLimits: new Map(rows.map((row) => [row.name, row.time_limit_seconds])),
-    order: taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners }).tasks.filter(({ kind }) => kind === 'transient').map(({ name }) => name),
-  };
+  const work = await prepareWork(home);
+  const order = taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners }).tasks.filter(({ kind }) => kind === 'transient').map(({ name }) => name);
+  return { ...work, order };
+}
+
+/**
+ * Reads what there is to do in a database that a daemon has prepared. The fixtures of this machine are not looked at.
+ *
+ * @throws {RefusedError} no daemon has ever prepared the database
+ */
+export async function prepareWork({ pipeline, database }: Home): Promise<PreparedWork> {
+  const { periodicRunners } = pipeline;
+  const read = (): Promise<Work | undefined> => readWork(database.em(), periodicRunners);
+  const work = await read();
+  if (work === undefined) throw new RefusedError('No daemon has ever prepared this database: there are no tasks in it. Start one first ("afterglow start"), with the same database.');
+  return { ...work, runners: periodicRunners.filter(({ taskName }) => work.active.has(taskName)), readWork: read };
 }

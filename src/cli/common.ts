@@ -13,10 +13,12 @@ export function command(name: string, summary: string, description: string): Com
     .showHelpAfterError('(add --help for what the command takes)');
 }
 
+/** Adds the option of commands that read the runners. */
+export const withRunners = (of: Command): Command => of.option('--runners <file>', 'the module that exports periodicRunners (AFTERGLOW_RUNNERS; the shipped pipeline)');
+
 /** Adds the options of commands that read the runners and the fixtures. */
 export function withGraph(of: Command): Command {
-  return of
-    .option('--runners <file>', 'the module that exports periodicRunners (AFTERGLOW_RUNNERS; the shipped pipeline)')
+  return withRunners(of)
     .option('--fixtures <path...>', 'files and folders of fixtures (AFTERGLOW_FIXTURES; the shipped ones with the example)');
 }
 

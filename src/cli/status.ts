@@ -1,3 +1,4 @@
+import { describeUnserved, unservedTasks } from '../db/daemons.ts';
 import { statusReport, type StatusReport } from '../db/report.ts';
 import { command, withHome, type CommonOptions } from './common.ts';
 import { plural, print, printJson, table } from './output.ts';
@@ -5,11 +6,12 @@ import { plural, print, printJson, table } from './output.ts';
 /** `afterglow status`: the register in numbers. */
 export const statusCommand = () =>
   command('status', 'count transients and entries', 'Counts the transients by state and the entries of every task by status.')
-    .option('--json', 'one JSON document: {"transients", "states", "entries", "tasks": [{"name", "counts": {"<status>": n}, …}]}')
+    .option('--json', 'one JSON document: {"transients", "states", "entries", "tasks": [{"name", "counts": {"<status>": n}, …}], "unserved": [{"task", "requires"}]}')
     .action(async (options: CommonOptions & { json?: true }) => {
-      const report = await withHome(options, ({ database }) => statusReport(database.em()));
-      if (options.json) printJson(report);
-      else print(describeReport(report));
+      const { unserved, ...report } = await withHome(options, async ({ database }) => ({ ...(await statusReport(database.em())), unserved: await unservedTasks(database.em()) }));
+      if (options.json) return printJson({ ...report, unserved });
+      print(describeReport(report));
+      for (const task of unserved) print(describeUnserved(task));
     });
 
 /** The report for people. */

@@ -16,7 +16,9 @@ import { SCHEDULE_CHANNEL } from '../schedule/stored-schedule.ts';
 import type { Tick } from '../schedule/tick.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
 import type { StatusMachine } from '../status/machine.ts';
+import { CANCEL_CHANNEL, hearCancel } from '../engine/cancel.ts';
 import { deliver } from '../engine/deliver.ts';
+import { letGo } from '../engine/due.ts';
 import { engineMaker, type EngineMaker } from './engine-maker.ts';
 import type { Engine } from '../engine/port.ts';
 import { SETTLE_SECONDS } from '../engine/run.ts';
@@ -372,7 +374,7 @@ export class Daemon {
       listener.on('end', () => {
         if (this.#listener === listener) this.#listener = undefined;
       });
-      await listener.query([READY_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL].map((channel) => `listen ${channel}`).join('; '));
+      await listener.query([READY_CHANNEL, CANCEL_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL].map((channel) => `listen ${channel}`).join('; '));
       this.#listener = listener;
     } catch (error) {
       log.warn({ err: error }, 'cannot listen to the database; ticks go on');
@@ -380,8 +382,9 @@ export class Daemon {
   }
 
   #hear(channel: string, payload: string): void {
-    const { log } = this.#options;
+    const { database: { hot }, log } = this.#options;
     if (channel === READY_CHANNEL) this.#wakeReady(Number(payload));
+    else if (channel === CANCEL_CHANNEL) void hearCancel(hot.run, this.#engine.leases, payload).catch((error: unknown) => log.warn({ err: error }, 'could not read who is to be stopped; the next renewal of the leases tells'));
     else if (channel === GRAPH_CHANNEL) void this.#follower.look().catch((error: unknown) => log.warn({ err: error }, 'could not read the changed graph; trying again'));
     else if (channel === TICK_CHANNEL) void this.#engine.wake(this.#mine.find(({ name }) => name === payload)?.id ?? 0);
     else {
@@ -408,8 +411,7 @@ export class Daemon {
       rescued = await rescue(hot, this.actor, dead, this.#options.config.leaseSeconds);
       this.#logRescued(rescued);
     } while (rescued.length === MOST_AT_ONCE);
-    // A change of due_at is no move, so the trigger keeps silent: we wake the tasks ourselves.
-    await hot.run(WAKE_DUE, []);
+    await letGo(hot.run);
     this.#lastCare = this.#options.clock.monotonicMs();
     if (this.#isBegun && this.#listener === undefined && !this.#stopped) {
       await this.#listen();
@@ -459,10 +461,6 @@ function poolOf({ config, database, folders, log }: DaemonOptions): ProcessPool 
   if (runnersFile === undefined) return undefined;
   return new ProcessPool({ settings: { address: database.address, runnersFile, folders }, processes, maxTasksPerProcess, log });
 }
-
-const WAKE_DUE = statement(`
-with due as (update task_register set due_at = null where due_at <= clock_timestamp() returning task_id)
-select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from due) d`);
 
 const ANNOUNCE_TICK = statement(`select pg_notify('${TICK_CHANNEL}', $1)`);
 

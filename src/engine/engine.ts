@@ -2,10 +2,11 @@ import { StoppingError } from '../errors.ts';
 import { Attempt } from './attempt.ts';
 import type { ClaimedEntry } from './claim.ts';
 import { CpuMeter } from './cpu-meter.ts';
-import type { EngineOptions, EngineTask } from './engine-options.ts';
+import { isIsolated, type EngineOptions, type EngineTask, type EngineWork } from './engine-options.ts';
 import { Finisher } from './finisher.ts';
 import { Leases } from './leases.ts';
 import { Places } from './places.ts';
+import type { Engine } from './port.ts';
 import { TaskLoop } from './task-loop.ts';
 import { Unsettled } from './unsettled.ts';
 
@@ -15,18 +16,21 @@ import { Unsettled } from './unsettled.ts';
  * `wake` says that a task may have eligible entries; the engine then claims until there are none. It never polls: ticks,
  * notifications of the database and its own claims that came back full wake it.
  */
-export class Engine {
+export class LocalEngine implements Engine {
   readonly leases = new Leases();
   /** The runs that go on here after they were given up. */
   readonly unsettled: Unsettled;
-  readonly #options: EngineOptions;
+  #options: EngineOptions;
   readonly #places: Places;
-  readonly #loops = new Map<number, TaskLoop>();
-  readonly #finishers: Finisher[] = [];
+  /** For attempts in processes of their own: they neither wait for the others nor keep them waiting. */
+  readonly #isolatedPlaces: Places | undefined;
+  readonly #lines = new Map<number, Line>();
+  /** Those of tasks that are gone or have changed since, until what they have claimed is written. */
+  readonly #leaving = new Set<Line>();
   /** Shares this process's CPU time out among what runs. */
   readonly cpu = new CpuMeter();
-  readonly #statuses: ReadonlySet<string>;
-  readonly #errorStatuses: ReadonlySet<string>;
+  #statuses: ReadonlySet<string> = new Set();
+  #errorStatuses: ReadonlySet<string> = new Set();
   #ended = 0;
   #stopping = false;
   #onQuiet: () => void = () => {};
@@ -35,18 +39,55 @@ export class Engine {
     this.#options = options;
     this.unsettled = new Unsettled(options.clock, options.log);
     this.#places = new Places(options.concurrency);
-    this.#statuses = new Set(options.statusIds.keys());
-    this.#errorStatuses = new Set(options.machine.statuses.filter(({ type }) => type === 'error').map(({ message }) => message));
-    for (const task of options.tasks) {
-      const finisher = new Finisher(options, task);
-      this.#finishers.push(finisher);
-      this.#loops.set(task.id, new TaskLoop(options, task, this.#places, (entry) => this.#begin(task, entry, finisher)));
-    }
+    this.#isolatedPlaces = options.isolation === undefined ? undefined : new Places(options.isolation.most);
+    this.take(options);
+  }
+
+  /**
+   * Goes on with this work in place of that of before. Of tasks that are gone or have changed no more is claimed the old way;
+   * what of them is claimed already is run and written as it would have been.
+   */
+  take({ tasks, machine, statusIds }: EngineWork): void {
+    this.#options = { ...this.#options, tasks, machine, statusIds };
+    this.#statuses = new Set(statusIds.keys());
+    this.#errorStatuses = new Set(machine.statuses.filter(({ type }) => type === 'error').map(({ message }) => message));
+    const kept = new Set(tasks.filter((task) => isSame(task, this.#lines.get(task.id)?.task)).map(({ id }) => id));
+    for (const line of this.#lines.values()) if (!kept.has(line.task.id)) this.#leave(line);
+    for (const task of tasks) if (!kept.has(task.id)) this.#lines.set(task.id, this.#lineOf(task));
+  }
+
+  #lineOf(task: EngineTask): Line {
+    const finisher = new Finisher(this.#options, task);
+    const loop = new TaskLoop(this.#options, task, this.#placesOf(task), (entry) => this.#begin(task, entry, finisher));
+    if (this.#stopping) loop.stop();
+    return { task, loop, finisher };
+  }
+
+  #leave(line: Line): void {
+    line.loop.stop();
+    this.#lines.delete(line.task.id);
+    this.#leaving.add(line);
+    void line.loop.drained().finally(() => {
+      this.#leaving.delete(line);
+      this.#settle();
+    });
+  }
+
+  #placesOf(task: EngineTask): Places {
+    return (isIsolated(task) ? this.#isolatedPlaces : undefined) ?? this.#places;
+  }
+
+  get #allPlaces(): Places[] {
+    return this.#isolatedPlaces === undefined ? [this.#places] : [this.#places, this.#isolatedPlaces];
+  }
+
+  get #allLines(): Line[] {
+    return [...this.#lines.values(), ...this.#leaving];
   }
 
   /** Attempts that run here now. */
   get running(): number {
-    return this.#places.running;
+    return this.#allPlaces.reduce((sum, { running }) => sum + running, 0);
   }
 
   /** Attempts that have ended here. */
@@ -56,7 +97,7 @@ export class Engine {
 
   /** Whether nothing is claimed and no claim is on its way. */
   get quiet(): boolean {
-    return this.#places.held === 0 && [...this.#loops.values()].every((loop) => !loop.busy);
+    return this.#allPlaces.every(({ held }) => held === 0) && this.#allLines.every(({ loop }) => !loop.busy);
   }
 
   /** Called whenever the last claimed entry has been written, or a look found nothing and nothing runs. */
@@ -66,15 +107,16 @@ export class Engine {
 
   /** Looks for eligible entries of a task, or of all. Resolves when a look that began after the call found no more. */
   async wake(taskId?: number): Promise<void> {
-    const loops = taskId === undefined ? [...this.#loops.values()] : [this.#loops.get(taskId)].filter((loop) => loop !== undefined);
-    await Promise.all(loops.map((loop) => loop.wake()));
+    const lines = taskId === undefined ? this.#allLines : [this.#lines.get(taskId)].filter((line) => line !== undefined);
+    await Promise.all(lines.map(({ loop }) => loop.wake()));
     this.#settle();
   }
 
   /** Runs one entry that was claimed by other means; resolves when its end is written. */
   async runClaimed(entry: ClaimedEntry): Promise<void> {
-    this.#places.take();
-    await this.#loops.get(entry.taskId)!.begin(entry);
+    const { task, loop } = this.#lines.get(entry.taskId)!;
+    this.#placesOf(task).take();
+    await loop.begin(entry);
   }
 
   /**
@@ -85,13 +127,13 @@ export class Engine {
    */
   async stop(graceSeconds: number): Promise<void> {
     this.#stopping = true;
-    for (const loop of this.#loops.values()) loop.stop();
+    for (const { loop } of this.#allLines) loop.stop();
     // What was claimed and has not begun goes back at once, as does what a claim on its way still brings.
     for (const attempt of this.leases.all) if (!attempt.begun) attempt.abort(new StoppingError());
-    this.#places.hurry();
+    for (const places of this.#allPlaces) places.hurry();
     await Promise.race([this.#drained(), new Promise((resolve) => setTimeout(resolve, graceSeconds * 1000).unref())]);
     this.handBack();
-    for (const finisher of this.#finishers) finisher.hurry();
+    for (const { finisher } of this.#allLines) finisher.hurry();
     await this.#drained();
   }
 
@@ -108,7 +150,7 @@ export class Engine {
   }
 
   async #drained(): Promise<void> {
-    await Promise.all([...this.#loops.values()].map((loop) => loop.drained()));
+    await Promise.all(this.#allLines.map(({ loop }) => loop.drained()));
   }
 
   #begin(task: EngineTask, entry: ClaimedEntry, finisher: Finisher): Promise<void> {
@@ -116,8 +158,9 @@ export class Engine {
     const attempt = new Attempt(deps, task, entry);
     this.leases.add(attempt);
     if (this.#stopping) attempt.abort(new StoppingError());
+    const places = this.#placesOf(task);
     return new Promise((resolve) => {
-      this.#places.run(async () => {
+      places.run(async () => {
         // Later in this turn: a runner may hold the loop up from its first line on, and by then all that was claimed with it must be
         // known to whoever keeps the leases.
         await Promise.resolve();
@@ -130,7 +173,18 @@ export class Engine {
           this.#settle();
         });
       });
-      if (this.#stopping) this.#places.hurry();
+      if (this.#stopping) places.hurry();
     });
   }
 }
+
+/** What an engine has of one task. */
+interface Line {
+  task: EngineTask;
+  loop: TaskLoop;
+  finisher: Finisher;
+}
+
+/** Whether it is the same task, claimed and run in the same way. */
+export const isSame = (one: EngineTask, other: EngineTask | undefined): boolean =>
+  other !== undefined && (Object.keys(one) as (keyof EngineTask)[]).every((key) => one[key] === other[key]);
