@@ -14,7 +14,7 @@ import { plural } from './output.ts';
 import { endProcess, poolSizeOf, wholeNumber, withWork, work, workConfig, type WorkOptions } from './work.ts';
 import { exportText } from '../db/export-rows.ts';
 
-type Options = CommonOptions & WorkOptions & { web: boolean; host?: string; port?: number };
+type Options = CommonOptions & WorkOptions & { web: boolean; host?: string; port?: number; acceptOlderRunners?: true };
 
 /** `afterglow start`: the daemon. */
 export const startCommand = () =>
@@ -28,6 +28,7 @@ export const startCommand = () =>
     ),
   )
     .option('--no-web', 'without the pages')
+    .option('--accept-older-runners', 'go back to runners that are older than those that worked on the database before; else nothing of their tasks is done or changed')
     .addOption(new Option('--host <address>', 'where the pages listen (AFTERGLOW_HOST; 127.0.0.1, this machine only)'))
     .addOption(new Option('--port <number>', 'port of the pages (AFTERGLOW_PORT; 4000; 0 takes a free one)').argParser(wholeNumber(0, 65535)))
     .action(async (options: Options) => {
@@ -42,7 +43,7 @@ async function start(config: Config, options: Options): Promise<void> {
   const { database, folders } = home;
   try {
     log.info(`database: ${home.databasePlace}`);
-    const prepared = await prepare(home);
+    const prepared = await prepare(home, options);
     const schedules = await syncSchedules(database.em(), prepared.runners, systemClock);
     if (schedules.added.length > 0) log.info(`${plural(schedules.added.length, 'schedule')} added`);
     for (const sentence of schedules.sentences) log[schedules.added.some((runner) => sentence.startsWith(`The schedule of "${runner}" is new`)) ? 'debug' : 'info'](sentence);

@@ -29,11 +29,43 @@ const TaskSchema = defineEntity({
     /** The status that an entry must have to be claimed. */
     claimFromId: p.integer(),
     failedStatusId: p.integer().nullable(),
+    /** The newest version of its runner that has been at work here; 0 before the first. */
+    runnerVersion: p.integer(),
+    /** Attempts at once, over all daemons. */
+    concurrency: p.integer().nullable(),
+    /** Labels that a daemon must have to do it. */
+    requires: p.array(),
+    /** When it may be claimed, `HH:MM:SS` on the clock of `windowZone`; null for always. */
+    windowFrom: p.time().nullable(),
+    windowTo: p.time().nullable(),
+    windowZone: p.text(),
   },
 });
 /** A task of the fixtures, with what its runner declares. */
 export class TaskRow extends TaskSchema.class {}
 TaskSchema.setClass(TaskRow);
+
+const ResourceSchema = defineEntity({
+  name: 'Resource',
+  tableName: 'resource',
+  properties: {
+    name: p.text().primary(),
+    description: p.text(),
+    concurrency: p.integer().nullable(),
+    perMinute: p.integer().nullable(),
+    /** Whether it is asked; an open one is left alone until `openUntil`, then one attempt at a time tries it. */
+    state: p.text().$type<'closed' | 'open'>(),
+    /** In a row. */
+    failures: p.integer(),
+    openedAt: p.datetime().nullable(),
+    openUntil: p.datetime().nullable(),
+    lastError: p.text().nullable(),
+    lastFailedAt: p.datetime().nullable(),
+  },
+});
+/** What attempts share: a service outside, a licence, a disk. */
+export class ResourceRow extends ResourceSchema.class {}
+ResourceSchema.setClass(ResourceRow);
 
 const SubjectSchema = defineEntity({
   name: 'Subject',
@@ -101,6 +133,9 @@ const DaemonSchema = defineEntity({
     host: p.text(),
     pid: p.integer(),
     version: p.text(),
+    /** A worker claims and runs; a daemon also has the schedules and the system runners. */
+    role: p.text().$type<'daemon' | 'worker'>(),
+    labels: p.array(),
     concurrency: p.integer(),
     running: p.integer(),
     startedAt: p.datetime(),
@@ -112,4 +147,4 @@ const DaemonSchema = defineEntity({
 export class DaemonRow extends DaemonSchema.class {}
 DaemonSchema.setClass(DaemonRow);
 
-export const coreEntities = [StatusRow, TaskRow, SubjectRow, TransientRow, ScheduleRow, DaemonRow] as const;
+export const coreEntities = [StatusRow, TaskRow, ResourceRow, SubjectRow, TransientRow, ScheduleRow, DaemonRow] as const;
