@@ -111,10 +111,10 @@ select name, true as is_new from added
 union all
 select name, false from changed`;
 
-// An entry that is not there yet will start as 1, not processed.
+// An entry that is not there yet will start as 1, not processed. Those of an object that is held are held too.
 const addEntries = `
-insert into task_register (subject_id, task_id, unmet, public_timestamp, priority)
-select s.id, t.id,
+insert into task_register (subject_id, task_id, held, unmet, public_timestamp, priority)
+select s.id, t.id, exists (select from hold h where h.subject_id = s.id and (h.task_id is null or h.task_id = t.id)),
        (select count(*)
           from task_requirement q
           left join task_register p on p.subject_id = s.id and p.task_id = q.prerequisite_id

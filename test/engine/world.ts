@@ -53,6 +53,7 @@ export interface EntryRow {
   failure: string | null;
   reason: string | null;
   waits_for: string | null;
+  cancel_reason: string | null;
   lease_owner: number | null;
   lease_seconds: number | null;
   due_seconds: number | null;

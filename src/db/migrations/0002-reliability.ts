@@ -142,12 +142,14 @@ create function in_window(opens time, closes time, zone text) returns boolean st
 $$;
 `;
 
-// Whoever writes holds, the entries know it. An entry that may run again wakes its task.
+// Whoever writes holds, the entries know it. An entry that may run again wakes its task. Of those who place and lift holds of
+// one object at once, each must see what the others did, so they wait for each other: whoever comes later looks later.
 const holdChanged = `
 create function hold_changed() returns trigger language plpgsql as $$
 declare
   woken integer;
 begin
+  perform from subject s where s.id in (select subject_id from changed) order by s.id for no key update;
   for woken in
     with named as (
       select subject_id, task_id from changed),
