@@ -42,8 +42,8 @@ export function findCulprit(): Promise<Culprit | undefined> {
         const stack = callFrames.map((frame) => toPlace(frame, files));
         const kept = stack.slice(0, MOST_FRAMES).map(({ text }) => text);
         found = { place: stack.find(({ isOurs }) => isOurs)?.text, stack: kept };
-        const at = { callFrameId: callFrames[0]!.callFrameId, expression: WHO_RUNS, returnByValue: true, silent: true };
-        session.post('Debugger.evaluateOnCallFrame', at, (_error, answer) => {
+        // Not in the frame itself, where names may mean something else: Node's own modules have another Symbol.
+        session.post('Runtime.evaluate', { expression: WHO_RUNS, returnByValue: true, silent: true }, (_error, answer) => {
           const value = (answer as { result?: { value?: unknown } } | undefined)?.result?.value;
           if (typeof value === 'string') found = { ...found!, ...(JSON.parse(value) as Running) };
         });
@@ -59,11 +59,9 @@ export function findCulprit(): Promise<Culprit | undefined> {
 }
 
 /** Whose code it is and where, in words. */
-export function describeCulprit(culprit: Culprit | undefined): string {
-  if (culprit === undefined) return 'something that could not be seen';
-  const { task, subject, place, stack } = culprit;
+export function describeCulprit({ task, subject, place, stack }: Culprit): string {
   const whose = task === undefined ? undefined : subject === undefined ? `"${task}"` : `"${task}" of ${subject}`;
-  return [whose, place ?? stack[0]].filter((part) => part !== undefined).join(' in ') || 'something that could not be seen';
+  return [whose, place ?? stack[0]].filter((part) => part !== undefined).join(' in ');
 }
 
 function toPlace({ functionName, location }: Debugger.CallFrame, files: ReadonlyMap<string, string>): { text: string; isOurs: boolean } {

@@ -53,6 +53,21 @@ export async function renew<T extends Renewed>(run: Run, beat: Beat, leaseSecond
   };
 }
 
+/**
+ * Prolongs the leases of claims whose answer the main loop has not read yet, because it stands still: they are ours, and nobody
+ * has told the thread of them.
+ *
+ * @param silentSeconds for how long the main loop has not turned; claims that are older are somebody's mistake, and left to the rescue
+ * @param known the attempts that the thread was told of
+ */
+export async function renewUnread(run: Run, daemonId: number, leaseSeconds: number, silentSeconds: number, known: readonly Omit<Renewed, 'progress'>[]): Promise<void> {
+  const given = known.map(({ subjectId, taskId, attempt }) => ({ subject_id: subjectId, task_id: taskId, attempt }));
+  await run(RENEW_UNREAD, [daemonId, leaseSeconds, silentSeconds + MARGIN_SECONDS, JSON.stringify(given)]);
+}
+
+/** A claim is made a moment before the main loop could have read of it. */
+const MARGIN_SECONDS = 5;
+
 interface Row {
   now: number;
   place: number | null;
@@ -103,3 +118,17 @@ told as (
 select (extract(epoch from clock_timestamp()) * 1000)::float as now, t.place, t.renewed, t.ours, t.cancel_reason as reason, t.cancelled_by as by
   from (select) one
   left join told t on true`);
+
+const RENEW_UNREAD = statement(`
+with known as materialized (
+  select * from jsonb_to_recordset($4::jsonb) as k(subject_id bigint, task_id integer, attempt integer)),
+unread as materialized (
+  select r.subject_id, r.task_id
+    from task_register r
+   where r.status_id = 2 and r.lease_owner = $1 and r.last_modified > clock_timestamp() - $3 * interval '1 second'
+     and not exists (select from known k where k.subject_id = r.subject_id and k.task_id = r.task_id and k.attempt = r.attempt)
+     for no key update of r skip locked)
+update task_register r
+   set lease_until = clock_timestamp() + $2 * interval '1 second'
+  from unread u
+ where r.subject_id = u.subject_id and r.task_id = u.task_id`);

@@ -1,6 +1,6 @@
 import type { Run } from '../db/hot.ts';
 import type { Heard, ThreadSetting, Told, ToldAttempt } from './messages.ts';
-import { renew, type Beat } from './renew.ts';
+import { renew, renewUnread, type Beat } from './renew.ts';
 
 /** The longest time between two beats, milliseconds, however long the leases are: people are told with a beat that an attempt is to be cancelled. */
 const LONGEST_PERIOD_MS = 10_000;
@@ -21,8 +21,10 @@ export interface RenewalDeps {
   run: Run;
   /** How many attempts run. */
   running: () => number;
-  /** Since when the main loop stands still, on the clock of `performance.now()`; undefined while it turns. */
-  stillSinceMs: () => number | undefined;
+  /** For how long the main loop has not turned, milliseconds; 0 while it turns as often as it should. */
+  silentMs: () => number;
+  /** Whether that is so long that it stands still. */
+  isStill: () => boolean;
   tell: (heard: Heard) => void;
   /** Called once for each attempt that is over its time limit and cannot be ended, because the main loop stands still. */
   onGivenUp: (attempt: ToldAttempt) => void;
@@ -86,7 +88,8 @@ export class Renewals {
 
   /** @returns whether some were passed over */
   async #renew(): Promise<boolean> {
-    const { run, setting, tell } = this.#deps;
+    const { run, setting, silentMs, tell } = this.#deps;
+    if (silentMs() > 0) await renewUnread(run, setting.daemonId, setting.leaseSeconds, silentMs() / 1000, this.held);
     const held = this.#renewable();
     // While the answer is on its way the main loop may say more.
     const given = held.map(({ subjectId, taskId, attempt, progress, key }) => ({ subjectId, taskId, attempt, progress, key }));
@@ -108,14 +111,14 @@ export class Renewals {
 
   /** All but those that the main loop should have ended long ago, and evidently cannot: let others have them. */
   #renewable(): Held[] {
-    const { setting, stillSinceMs, onGivenUp } = this.#deps;
-    const stillSince = stillSinceMs();
-    const now = performance.now();
+    const { setting, silentMs, isStill, onGivenUp } = this.#deps;
+    const nowMs = performance.now();
+    // What began in the turn that does not end has not been told of.
+    const sinceMs = nowMs - silentMs();
     return [...this.#held.values()].filter((held) => {
       const { timeLimitSeconds, begunAtMs } = held;
-      if (stillSince === undefined || timeLimitSeconds === null) return true;
-      // What began in the turn that does not end has not been told of.
-      const overMs = now - (begunAtMs ?? stillSince) - (timeLimitSeconds + setting.settleSeconds + setting.leaseSeconds) * 1000;
+      if (!isStill() || timeLimitSeconds === null) return true;
+      const overMs = nowMs - (begunAtMs ?? sinceMs) - (timeLimitSeconds + setting.settleSeconds + setting.leaseSeconds) * 1000;
       if (overMs <= 0) return true;
       if (!held.isGivenUp) onGivenUp(held);
       held.isGivenUp = true;

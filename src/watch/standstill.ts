@@ -12,8 +12,8 @@ const LONGEST_GAP_MS = 600_000;
 /**
  * Notices that a counter, which the main loop raises with every turn, is not raised any more.
  *
- * Time is counted in the looks of this thread, not by the clock: a process that was frozen, or a machine that slept, has
- * not stood still.
+ * A process that was frozen, or a machine that slept, has not stood still: a gap between two looks counts for half of the
+ * limit at most, so that no single one is taken for a standstill.
  */
 export class Standstill {
   readonly #limitMs: number;
@@ -35,9 +35,13 @@ export class Standstill {
     this.#ears = ears;
   }
 
-  /** Since when the main loop stands still, on the clock of {@link look}; undefined while it turns. */
-  get sinceMs(): number | undefined {
-    return this.#silentMs >= this.#limitMs ? this.#lookedAtMs - this.#silentMs : undefined;
+  /** For how long the main loop has not turned, milliseconds; 0 for what lies between two looks. */
+  get silentMs(): number {
+    return this.#silentMs > this.#lookMs * 2 ? this.#silentMs : 0;
+  }
+
+  get isStill(): boolean {
+    return this.#silentMs >= this.#limitMs;
   }
 
   /**
@@ -45,7 +49,7 @@ export class Standstill {
    * @param nowMs a clock that only grows
    */
   look(pulse: number, nowMs: number): void {
-    const passedMs = Math.min(nowMs - this.#lookedAtMs, this.#lookMs * 2);
+    const passedMs = Math.min(nowMs - this.#lookedAtMs, this.#limitMs / 2);
     this.#lookedAtMs = nowMs;
     if (pulse !== this.#pulse) {
       const silentMs = this.#silentMs;

@@ -4,7 +4,6 @@
  *
  * What can wait goes to the daemon's log through the main loop; what is to be said while the loop stands still is written from here.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { clientOptions } from '../db/client-options.ts';
 import { describeCulprit, findCulprit, type Culprit } from './culprit.ts';
@@ -14,7 +13,7 @@ import { Renewals } from './renewals.ts';
 import { Standstill } from './standstill.ts';
 
 /** A main loop that is in native code cannot be asked; after this time its attempts are named instead, milliseconds. */
-const PATIENCE_MS = 2000;
+const MOST_PATIENCE_MS = 2000;
 /** Attempts that a line names at most. */
 const MOST_NAMES = 5;
 
@@ -34,25 +33,43 @@ async function say(fields: object, message: string): Promise<void> {
   }
 }
 
+/** One time that the main loop stands still. */
+interface Episode {
+  culprit?: Culprit;
+  /** Where nobody could be found: what was in hand. */
+  suspects?: string;
+}
+let episode: Episode = {};
 let looking: Promise<Culprit | undefined> | undefined;
-let culprit: Culprit | undefined;
 
 async function onStill(seconds: number): Promise<void> {
   if (Atomics.load(shared, DEBUGGED) === 1) return;
-  looking ??= findCulprit().then((found) => {
-    looking = undefined;
-    return (culprit = found ?? culprit);
-  });
-  const found = await Promise.race([looking, delay(PATIENCE_MS, undefined)]);
+  const now = episode;
+  const lost = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), Math.min(MOST_PATIENCE_MS, setting.standstillSeconds * 1000)));
+  const found = await Promise.race([look(now), lost]);
   const still = `the main loop has not turned for ${Math.round(seconds)} s`;
-  if (found === undefined) return say({ seconds, attempts: named(Infinity) }, `${still}; it is in native code and cannot be asked. In hand: ${named(MOST_NAMES)}`);
+  if (found === undefined) {
+    now.suspects = named(MOST_NAMES);
+    return say({ seconds, attempts: named(Infinity) }, `${still}; it is in native code and cannot be asked. In hand: ${now.suspects}`);
+  }
   const { task, subject, attempt, place, stack } = found;
   return say({ seconds, task, subject, attempt, place, stack }, `${still}: ${describeCulprit(found)}`);
 }
 
+// The main thread answers when it is back from native code, which may be late; it is asked once at a time.
+async function look(now: Episode): Promise<Culprit | undefined> {
+  looking ??= findCulprit();
+  const found = await looking;
+  looking = undefined;
+  // Back in the loop, it was nobody's code that was met.
+  if (found?.task !== undefined || found?.place !== undefined) now.culprit = found;
+  return now.culprit;
+}
+
 function onOver(seconds: number): void {
-  tell({ type: 'standstill', seconds, culprit: describeCulprit(culprit) });
-  culprit = undefined;
+  const { culprit, suspects } = episode;
+  episode = {};
+  tell({ type: 'standstill', seconds, culprit: culprit === undefined ? `in native code; in hand were ${suspects ?? 'nothing'}` : describeCulprit(culprit) });
 }
 
 function named(most: number): string {
@@ -65,12 +82,13 @@ function named(most: number): string {
 const standstill = new Standstill(setting.standstillSeconds, lookMs, { onStill: (seconds) => void onStill(seconds), onOver });
 const watching = setInterval(() => standstill.look(Atomics.load(shared, PULSE), performance.now()), lookMs);
 
-const connection = new OwnConnection(clientOptions(setting.address), Math.min(Math.max((setting.leaseSeconds * 1000) / 3, 1000), 5000));
+const connection = new OwnConnection(clientOptions(setting.address), Math.min(Math.max((setting.leaseSeconds * 1000) / 3, 2000), 5000));
 const renewals = new Renewals({
   setting, tell,
   run: (statement, params) => connection.run(statement, params),
   running: () => Atomics.load(shared, RUNNING),
-  stillSinceMs: () => standstill.sinceMs,
+  silentMs: () => standstill.silentMs,
+  isStill: () => standstill.isStill,
   onGivenUp: ({ task, subject, attempt, timeLimitSeconds }) =>
     void say({ task, subject, attempt, timeLimitSeconds }, `"${task}" of ${subject} is far over its time limit of ${timeLimitSeconds} s and cannot be ended, because the main loop stands still: its lease is no longer renewed`),
 });

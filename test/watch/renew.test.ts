@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
-import { renew, type Renewed } from '../../src/watch/renew.ts';
+import { renew, renewUnread, type Renewed } from '../../src/watch/renew.ts';
 import { createWorld } from '../engine/create-world.ts';
 import type { World } from '../engine/world.ts';
 import { createDatabase } from '../harness.ts';
@@ -91,5 +91,16 @@ describe('a renewal', () => {
     const all = [held('a'), held('b')];
     expect(await renewAll(all)).toMatchObject({ lost: [], cancelled: [{ attempt: all[1], by: 'person dora', reason: 'wrong catalogue' }] });
     expect(await isRenewed(world, 'b')).toBe(true);
+  });
+});
+
+describe('a renewal of what the main loop has not read', () => {
+  it('prolongs the claims of this daemon that nobody was told of and that are as young as the silence, and no others', async () => {
+    const { world, held, beat } = await given('unread', 'known', 'old', 'other');
+    await database.em().execute(`update task_register r set last_modified = now() - interval '1 minute' from subject s where s.id = r.subject_id and s.name = 'old'`);
+    await database.em().execute(`update task_register r set lease_owner = lease_owner + 1 from subject s where s.id = r.subject_id and s.name = 'other'`);
+    await database.em().execute(`update task_register set last_modified = now() - interval '3 s' where last_modified > now() - interval '3 s'`);
+    await renewUnread(database.hot.run, beat.daemonId, 600, 2, [held('known'), held('unread', { attempt: 7 })]);
+    expect([await isRenewed(world, 'unread'), await isRenewed(world, 'known'), await isRenewed(world, 'old'), await isRenewed(world, 'other')]).toEqual([true, false, false, false]);
   });
 });
