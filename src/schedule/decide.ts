@@ -35,7 +35,7 @@ export interface Decision {
  * @returns undefined where no slot is open
  */
 export function decide(ledger: Ledger, policy: MissedSlots, evidence: Evidence): Decision | undefined {
-  const fired = evidence.fired[0];
+  const fired = evidence.fired.find((slot) => slot <= evidence.now);
   const until = fired === undefined ? evidence.now : new Date(fired.getTime() - 1);
   const open = openStretches(ledger, until);
   const newest = newestOf(open, 1)[0];

@@ -92,6 +92,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let state: 'new' | 'running' | 'stopped' = 'new';
   let timer: NodeJS.Timeout | undefined;
   let timerAtMs = 0;
+  let startedMs = Infinity;
   let safetyNet: NodeJS.Timeout | undefined;
   // Loads come one after the other, so that an older one does not have the last word.
   let loading: Promise<void> = Promise.resolve();
@@ -120,7 +121,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const beat = () => {
     const lateMs = clock.monotonicMs() - timerAtMs;
     const nowMs = time.nowMs();
-    if (lateMs > BLOCKED_SECONDS * 1000) calls.note('blocked', nowMs - lateMs, nowMs);
+    // A slot at the timer's own time is in it too.
+    if (lateMs > BLOCKED_SECONDS * 1000) calls.note('blocked', nowMs - lateMs - 1, nowMs);
     const come = [...entries.values()].filter(({ isVisited, lookAtMs }) => !isVisited && lookAtMs <= nowMs);
     if (come.length > 0) void visit(come);
     arm();
@@ -176,7 +178,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       }
       const now = new Date(Math.floor(nowMs));
       const decision = decide(standing, standing.missedSlots, {
-        ...standing.evidence, now, otherwise: 'no daemon', troubles: [...calls.troubles, ...standing.evidence.troubles],
+        ...standing.evidence, now, otherwise: 'no daemon', troubles: [...calls.troubles, ...standing.evidence.troubles, { fromMs: startedMs, untilMs: Infinity, reason: 'blocked' }],
       });
       if (decision === undefined) return [];
       return [{ runner: standing.runner, ledger: standing, decision, nextAt: planOf(standing)?.next(now) }];
@@ -283,6 +285,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       if (state !== 'new') return;
       state = 'running';
       try {
+        startedMs = time.nowMs();
         await reload();
       } catch (error) {
         state = 'stopped';

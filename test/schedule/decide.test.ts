@@ -74,6 +74,10 @@ describe('slots that were missed', () => {
     });
   });
 
+  it('are not held up by ones that were fired ahead of their time and have not come again', () => {
+    expect(decided('skip', '12:01:00', { fired: [at('12:02:00')] })).toEqual({ to: '12:01:00', run: 'schedule 12:01:00', missed: [] });
+  });
+
   it('that had been fired before the clock was set back are passed over', () => {
     const evidence: Partial<Evidence> = { fired: [at('13:00:00'), at('14:00:00')] };
     expect(decided('once', '15:30:00', evidence, hourly)).toEqual({ to: '13:00:00', run: undefined, missed: [] });

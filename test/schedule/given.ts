@@ -76,6 +76,9 @@ interface ScheduleTableRow {
   finished_at: string | null;
   next_at: string | null;
   ticks: string;
+  accounted_to: string;
+  earlier: unknown[];
+  missed_slots: string;
 }
 
 /** The row of a runner's schedule. */
