@@ -118,8 +118,8 @@ export async function prepare(home: Home, options: GraphOptions = {}): Promise<P
   const { changedTasks, newerElsewhere } = synced;
   for (const { task, here, there } of newerElsewhere) {
     log.warn(
-      `the runner of "${task}" is version ${here} here, but version ${there} has been at work on this database: nothing of it is claimed or changed ` +
-        `from here. To go back to version ${here} on purpose, start with --accept-older-runners`,
+      `"${task}" keeps what version ${there} of its runner says of it (prerequisites, limits, retries), as this daemon has only version ${here}; ` +
+        `to go back to that on purpose, start with --accept-older-runners`,
     );
   }
   if (changedTasks.length > 0) {

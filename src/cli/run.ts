@@ -1,7 +1,8 @@
 import { Argument } from 'commander';
 import { systemClock } from '../clock.ts';
 import { Daemon } from '../daemon/daemon.ts';
-import { UnknownNameError } from '../errors.ts';
+import { describeOutdated } from '../engine/read-work.ts';
+import { RefusedError, UnknownNameError } from '../errors.ts';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { createLog } from '../log.ts';
 import { nearest } from '../nearest.ts';
@@ -44,13 +45,16 @@ export const runCommand = () =>
       const { database, folders } = home;
       try {
         const prepared = await prepare(home);
+        const outdated = prepared.outdated.find(({ task: name }) => name === taskName);
+        if (outdated !== undefined) throw new RefusedError(describeOutdated(outdated));
         const task = prepared.tasks.find(({ name }) => name === taskName);
         if (task === undefined) {
           const names = prepared.tasks.map(({ name }) => name);
           throw new UnknownNameError('task with a runner', taskName, names, nearest(taskName, names));
         }
         await syncSchedules(database.em(), prepared.runners, systemClock);
-        const daemon = await Daemon.create({ ...prepared, database, config, folders, clock: systemClock, log, version: VERSION });
+        // Whoever runs it here by hand knows whether this machine has what it takes.
+        const daemon = await Daemon.create({ ...prepared, database, config: { ...config, labels: task.runner.requires }, folders, clock: systemClock, log, version: VERSION });
         try {
           await daemon.prepareSystem();
           await daemon.runOne(task, subject, { actor: person(), again: options.again === true });

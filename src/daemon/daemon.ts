@@ -122,12 +122,12 @@ export class Daemon {
     this.actor = actor;
     this.#options = options;
     this.#tasks = options.tasks;
-    const { database, config, tasks, machine, statusIds, folders, clock, log, settleSeconds = SETTLE_SECONDS, standstillSeconds } = options;
+    const { database, config, machine, statusIds, folders, clock, log, settleSeconds = SETTLE_SECONDS, standstillSeconds } = options;
     this.#pool = poolOf(options);
     this.#spool = openSpool({ folder: path.join(folders.data, 'spool'), me: thisProcess(), clock, log });
     this.#engine = makeEngine({
       isolation: this.#pool, spool: this.#spool,
-      fork: () => database.em(), hot: database.hot, tasks, machine, statusIds, daemonId: id, actor, folders, clock, log,
+      fork: () => database.em(), hot: database.hot, tasks: this.#mine, machine, statusIds, daemonId: id, actor, folders, clock, log,
       concurrency: config.concurrency, leaseSeconds: config.leaseSeconds, settleSeconds,
     });
     this.#watch = new Watch({
@@ -164,7 +164,7 @@ export class Daemon {
     const { database, runners, clock, log } = this.#options;
     await this.prepareSystem();
     if (this.#stopped) return;
-    void this.#pool?.warm(this.#options.tasks.filter(isIsolated).map(({ runner }) => runner.memoryLimitMiB));
+    void this.#pool?.warm(this.#mine.filter(isIsolated).map(({ runner }) => runner.memoryLimitMiB));
     if (!this.#isWorker) await refreshStatistics(database.em());
     await this.#listen();
     await this.#follower.look();
@@ -291,7 +291,7 @@ export class Daemon {
   #take(work: Work): void {
     if (this.#stopped) return;
     this.#tasks = work.tasks;
-    this.#engine.take(work);
+    this.#engine.take({ ...work, tasks: this.#mine });
     if (this.#isBegun) this.#wakeReady();
   }
 
@@ -386,12 +386,17 @@ export class Daemon {
     if (channel === READY_CHANNEL) this.#wakeReady(Number(payload));
     else if (channel === CANCEL_CHANNEL) void hearCancel(hot.run, this.#engine.leases, payload).catch((error: unknown) => log.warn({ err: error }, 'could not read who is to be stopped; the next renewal of the leases tells'));
     else if (channel === GRAPH_CHANNEL) void this.#follower.look().catch((error: unknown) => log.warn({ err: error }, 'could not read the changed graph; trying again'));
-    else if (channel === TICK_CHANNEL) void this.#engine.wake(this.#mine.find(({ name }) => name === payload)?.id ?? 0);
+    else if (channel === TICK_CHANNEL) this.#wakeNamed(payload);
     else {
       void this.#scheduler?.reload(payload).catch((error: unknown) => log.warn({ err: error }, 'could not read a changed schedule'));
       // It may have been switched on again.
       if (this.#isWorker) this.#wakeReady();
     }
+  }
+
+  #wakeNamed(name: string): void {
+    const task = this.#mine.find((one) => one.name === name);
+    if (task !== undefined) void this.#engine.wake(task.id);
   }
 
   /** Wakes a task, or all, whose runners want to work as soon as there is work. */

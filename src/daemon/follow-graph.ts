@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { describeUnserved, unservedTasks } from '../db/daemons.ts';
-import type { OutdatedTask, Work } from '../engine/read-work.ts';
+import { describeOutdated, type Work } from '../engine/read-work.ts';
 import type { Logger } from '../log.ts';
 
 export interface FollowOptions {
@@ -67,6 +67,3 @@ export class GraphFollower {
     this.#options.log.warn(sentence);
   }
 }
-
-const describeOutdated = ({ task, here, there }: OutdatedTask): string =>
-  `The runner of "${task}" is version ${here} here and version ${there} elsewhere: nothing of it is claimed here. Update this installation.`;

@@ -69,13 +69,15 @@ function toEntry(task: { id: number; kind: string }, row: ClaimRow): ClaimedEntr
 }
 
 // The status ids stand in the text: the planner uses a partial index only for literals. A schedule that is switched off
-// (a person paused the task), a task that is not active or outside its window, and one that a newer runner has advanced
-// yield nothing.
+// (a person paused the task), a task that is not active or outside its window, one that a newer runner has advanced, and one
+// that is claimed from another status since, of which we have not heard yet, yield nothing.
 const nextStatement = perStatus((claimFromId) => claimSql(`
   select r.subject_id
     from task_register r
    where r.task_id = $1 and r.status_id = ${claimFromId} and r.ready and r.due_at is null
-     and exists (select from task t where t.id = $1 and t.active and t.runner_version <= $5 and in_window(t.window_from, t.window_to, t.window_zone))
+     and exists (
+       select from task t
+        where t.id = $1 and t.active and t.claim_from_id = ${claimFromId} and t.runner_version <= $5 and in_window(t.window_from, t.window_to, t.window_zone))
      and not exists (select from schedule s where s.runner = $7 and not s.enabled)
    order by r.public_timestamp, r.priority desc, r.subject_id
    limit $6

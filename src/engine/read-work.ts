@@ -12,6 +12,11 @@ export interface OutdatedTask {
   there: number;
 }
 
+/** One sentence for people. */
+export const describeOutdated = ({ task, here, there }: OutdatedTask): string =>
+  `The runner of "${task}" is version ${here} here, but version ${there} has been at work on this database: nothing of it is claimed here. ` +
+  `Update this installation; to go back to version ${here} on purpose, start a daemon with --accept-older-runners.`;
+
 /** What there is to do in a database, for a set of runners. */
 export interface Work extends EngineWork {
   /** Active tasks that need a newer runner than the one that is here; they are not among `tasks`. */

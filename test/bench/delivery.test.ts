@@ -16,7 +16,7 @@ beforeEach(async () => {
   const { tasks, statusIds } = await storeGraph(database.em(), graph);
   await addTransients(database.em(), expected.transients);
   for (const task of tasks) {
-    const claimed = await claim(database.hot.run, { ...task, version: 1 }, { daemonId: 1, actor: 'test', leaseSeconds: 30 }, 10);
+    const claimed = await claim(database.hot.run, { ...task, version: 7 }, { daemonId: 1, actor: 'test', leaseSeconds: 30 }, 10);
     const endings = claimed.map(({ subjectId, attempt }) => ({
       subjectId, attempt, statusId: statusIds.get('processed')!, cause: 'finish' as const, outcome: 'finished' as const, wallSeconds: 0, cpuSeconds: 0,
       result: undefined, warning: undefined, cost: undefined, error: undefined, log: undefined, dueInSeconds: undefined, setbacks: 0,

@@ -122,7 +122,7 @@ describe('the counters of unmet prerequisites', () => {
         const task = pick(world.tasks);
         const act = random();
         if (act < 0.7) {
-          const entries = await claim(database.hot.run, { ...task, version: 1 }, { daemonId, actor: 'test', leaseSeconds: random() < 0.1 ? -1 : 60 }, 1 + Math.floor(random() * 6));
+          const entries = await claim(database.hot.run, { ...task, version: 7 }, { daemonId, actor: 'test', leaseSeconds: random() < 0.1 ? -1 : 60 }, 1 + Math.floor(random() * 6));
           done.claimed += entries.length;
           await Promise.all(
             entries.map(async (entry) => {

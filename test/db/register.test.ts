@@ -274,7 +274,7 @@ async function explainClaim<Name extends string>(world: World<Name>, task: Name)
     plan = row!['QUERY PLAN'][0].Plan;
     return [];
   };
-  await claim(explain, { ...world.task(task), version: 1 }, { daemonId: 1, actor: 'test', leaseSeconds: 60 }, 10);
+  await claim(explain, { ...world.task(task), version: 7 }, { daemonId: 1, actor: 'test', leaseSeconds: 60 }, 10);
   const all = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(all)];
   const eligible = all(plan!).find((node) => node['Subplan Name'] === 'CTE eligible')!;
   const node = all(eligible).find((one) => one['Relation Name'] === 'task_register')!;

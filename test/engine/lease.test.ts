@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 
 const leaseRunsOut = () => database.em().execute(`update task_register set lease_until = clock_timestamp() - interval '1 ms' where status_id = 2`);
-const take = (world: World<'Match'>) => claim(database.hot.run, { ...world.task('Match'), version: 1 }, { daemonId: 1, actor: 'daemon 1', leaseSeconds: 60 }, 10);
+const take = (world: World<'Match'>) => claim(database.hot.run, { ...world.task('Match'), version: 7 }, { daemonId: 1, actor: 'daemon 1', leaseSeconds: 60 }, 10);
 const ending = (world: World, subjectId: string, attempt: number, status = 'processed'): Ending => ({
   subjectId, attempt, statusId: world.statusIds.get(status)!, cause: 'finish', outcome: 'finished', wallSeconds: 1, cpuSeconds: 0.5,
   result: { from: attempt }, warning: undefined, cost: undefined, error: undefined, log: undefined, dueInSeconds: undefined, setbacks: 0,

@@ -65,7 +65,7 @@ describe('two transients, as in Blast', () => {
   const given = async () => {
     const world = await createWorld(database, { tasks });
     await world.add({ name: '2022later', at: '2022-05-04' }, { name: '2022testone', at: '2022-02-04' });
-    return { world, eligible: (task: keyof typeof tasks) => claim(database.hot.run, { ...world.task(task), version: 1 }, { daemonId: 1, actor: 'test', leaseSeconds: 60 }, 10) };
+    return { world, eligible: (task: keyof typeof tasks) => claim(database.hot.run, { ...world.task(task), version: 7 }, { daemonId: 1, actor: 'test', leaseSeconds: 60 }, 10) };
   };
 
   it('a runner without other prerequisites finds both, the older first', async () => {
@@ -208,7 +208,7 @@ describe('claims', () => {
     await world.put('a', 'Repair', 'needs a look');
     await world.put('b', 'Repair', 'needs a look');
     await world.put('a', 'Match', 'processed');
-    const claimed = await claim(database.hot.run, { ...world.task('Repair'), version: 1 }, { daemonId: 1, actor: 'test', leaseSeconds: 60 }, 10);
+    const claimed = await claim(database.hot.run, { ...world.task('Repair'), version: 7 }, { daemonId: 1, actor: 'test', leaseSeconds: 60 }, 10);
     expect(claimed.map(({ subject, attempt }) => [subject.name, attempt])).toEqual([['a', 1]]);
     await world.put('b', 'Match', 'processed');
     await world.engine().work();

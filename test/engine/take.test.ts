@@ -52,6 +52,20 @@ describe('an engine that takes other work', () => {
     expect(world.runner('Match').order).toEqual(['a', 'b', 'b']);
   });
 
+  it('and has not heard yet of the change claims nothing the old way', async () => {
+    const world = await createWorld(database, { tasks: { Match: {}, Newer: {} } });
+    const { engine, work } = world.engine();
+    Object.assign(world.runner('Match'), { prerequisites: { Match: 'needs a look' } });
+    Object.assign(world, { machine: createStatusMachine(STATUSES, ['needs a look']) });
+    const before = world.tasks;
+    await world.sync();
+    await database.em().execute(`update task set runner_version = 8 where name = 'Newer'`);
+    await world.add('a');
+    await work();
+    expect([await world.statuses('Match'), await world.statuses('Newer'), engine.ended]).toEqual([{ a: 'not processed' }, { a: 'not processed' }, 0]);
+    expect(before).not.toEqual(world.tasks);
+  });
+
   it('hands back what of the old is still running when it is stopped', async () => {
     const world = await createWorld(database, { tasks: { Old: {}, New: {} } });
     await world.add('a');
