@@ -13,6 +13,10 @@ export interface Wire {
   mend(): Promise<void>;
   /** From now on nothing comes through what is open, and nobody is told: neither side hears of the other any more. New connections work. */
   silence(): void;
+  /** The same, but what is sent still arrives: the answers alone are lost. */
+  deafen(): void;
+  /** The same for the connection that is next sent these letters, from then on. */
+  deafenAt(letters: string): void;
 }
 
 /** Puts a wire before a database; it is taken away when the test is over. */
@@ -20,12 +24,20 @@ export async function wireTo(address: DatabaseAddress): Promise<Wire> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'afterglow-wire-'));
   const place = path.join(folder, '.s.PGSQL.5432');
   const open = new Set<net.Socket>();
+  const ends = new WeakSet<net.Socket>();
+  let awaited: string | undefined;
   const server = net.createServer((near) => {
     const far = net.connect(target(address));
+    ends.add(far);
     for (const socket of [near, far]) {
       open.add(socket);
       socket.on('error', () => {}).on('close', () => open.delete(socket));
     }
+    near.on('data', (chunk: Buffer) => {
+      if (awaited === undefined || !chunk.includes(awaited)) return;
+      awaited = undefined;
+      far.unpipe().resume();
+    });
     near.pipe(far).pipe(near);
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
@@ -39,12 +51,18 @@ export async function wireTo(address: DatabaseAddress): Promise<Wire> {
   const silence = () => {
     for (const socket of open) socket.unpipe().resume();
   };
+  const deafen = () => {
+    for (const socket of open) if (ends.has(socket)) socket.unpipe().resume();
+  };
+  const deafenAt = (letters: string) => {
+    awaited = letters;
+  };
   await mend();
   onTestFinished(async () => {
     if (server.listening) await cut();
     await rm(folder, { recursive: true });
   });
-  return { address: through(address, folder), cut, mend, silence };
+  return { address: through(address, folder), cut, mend, silence, deafen, deafenAt };
 }
 
 function target(address: DatabaseAddress): net.NetConnectOpts {
