@@ -323,6 +323,7 @@ export class Daemon {
     return asRunning({ task: runner.taskName }, () => runSystem(runner, {
       fork: () => database.em(), hot: database.hot, timeLimitSeconds: timeLimits.get(runner.taskName) ?? null, folders, clock, log, cpu: this.#engine.cpu,
       stop: this.#stopping.signal, idempotencyKey: `tick-${tick.id}`,
+      onUnsettled: (settled) => this.#engine.unsettled.add({ task: runner.taskName }, settled, this.#options.settleSeconds ?? SETTLE_SECONDS),
     }));
   }
 

@@ -26,6 +26,8 @@ export interface SystemRunDeps {
   stop: AbortSignal;
   /** The same for every repetition of this run's effects. */
   idempotencyKey: string;
+  /** Called when the runner was told to stop and is waited for no more, with what settles when it comes to an end after all. */
+  onUnsettled?: (settled: Promise<unknown>) => void;
 }
 
 /** How a run of a system runner ended; `error` is what it threw, or why it was told to stop. */
@@ -47,12 +49,15 @@ export async function runSystem(runner: SystemTaskRunner, deps: SystemRunDeps): 
   const log = new AttemptLog(deps.log.child({ task: runner.taskName }), deps.clock);
   const database = lazyEntityManager(deps.fork);
   const cpu = deps.cpu.start();
+  let running: Promise<unknown> | undefined;
   try {
     abort.signal.throwIfAborted();
     const told = new Promise<never>((_resolve, reject) => {
       abort.signal.addEventListener('abort', () => reject(abort.signal.reason as Error), { once: true });
     });
-    const returned = await Promise.race([invoke(runner, deps, { log, signal: abort.signal, database }), told]);
+    const called = invoke(runner, deps, { log, signal: abort.signal, database }).finally(() => (running = undefined));
+    running = called;
+    const returned = await Promise.race([called, told]);
     const result = storable(returned, 'result');
     if (database.wrote) await database.commit(async () => {});
     return { result, log: log.lines, cpuSeconds: cpu() };
@@ -62,6 +67,7 @@ export async function runSystem(runner: SystemTaskRunner, deps: SystemRunDeps): 
   } finally {
     clearTimeout(timer);
     deps.stop.removeEventListener('abort', stopping);
+    if (running !== undefined) deps.onUnsettled?.(running);
   }
 }
 

@@ -1,11 +1,9 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import type { Running } from './running.ts';
 
 /** A runner that was told to stop, was given up, and still runs. */
-export interface UnsettledRun {
-  task: string;
-  subject: string;
-  attempt: number;
+export interface UnsettledRun extends Running {
   /** When it was given up. */
   since: Date;
 }
@@ -36,7 +34,7 @@ export class Unsettled {
   get troubles(): string[] {
     if (this.#runs.size === 0) return [];
     const now = this.#clock.now().getTime();
-    const names = this.all.slice(0, MOST_NAMES).map(({ task, subject, since }) => `"${task}" of ${subject} (for ${Math.round((now - since.getTime()) / 1000)} s)`);
+    const names = this.all.slice(0, MOST_NAMES).map((run) => `${nameOf(run)} (for ${Math.round((now - run.since.getTime()) / 1000)} s)`);
     if (this.#runs.size > MOST_NAMES) names.push(`${this.#runs.size - MOST_NAMES} more`);
     return [`${this.#runs.size} unsettled: told to stop and given up, but still running: ${names.join(', ')}`];
   }
@@ -47,20 +45,21 @@ export class Unsettled {
    * @param settled resolves or rejects when the runner comes to an end after all
    * @param patienceSeconds how long it may still take without being called unsettled
    */
-  add(run: Omit<UnsettledRun, 'since'>, settled: Promise<unknown>, patienceSeconds: number): void {
-    const { task, subject, attempt } = run;
-    const unsettled: UnsettledRun = { task, subject, attempt, since: this.#clock.now() };
+  add(run: Running, settled: Promise<unknown>, patienceSeconds: number): void {
+    const unsettled: UnsettledRun = { ...run, since: this.#clock.now() };
     const startedMs = this.#clock.monotonicMs();
     const patience = setTimeout(() => {
       this.#runs.add(unsettled);
-      this.#log.warn({ task, subject, attempt }, `"${task}" of ${subject} was told to stop and given up, but its runner still runs`);
+      this.#log.warn(run, `${nameOf(run)} was told to stop and given up, but its runner still runs`);
     }, patienceSeconds * 1000).unref();
     const end = (): void => {
       clearTimeout(patience);
       if (!this.#runs.delete(unsettled)) return;
       const seconds = (this.#clock.monotonicMs() - startedMs) / 1000;
-      this.#log.info({ task, subject, attempt, seconds }, `the runner of "${task}" of ${subject} has come to an end, ${Math.round(seconds)} s after it was given up`);
+      this.#log.info({ ...run, seconds }, `the runner of ${nameOf(run)} has come to an end, ${Math.round(seconds)} s after it was given up`);
     };
     settled.then(end, end);
   }
 }
+
+const nameOf = ({ task, subject }: Running): string => (subject === undefined ? `"${task}"` : `"${task}" of ${subject}`);

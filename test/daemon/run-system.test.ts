@@ -29,10 +29,10 @@ class Chore extends SystemTaskRunner {
   }
 }
 
-async function run(act: (context: RunContext) => unknown, { limit = null, stop = new AbortController().signal }: { limit?: number | null; stop?: AbortSignal } = {}) {
+async function run(act: (context: RunContext) => unknown, { limit = null, stop = new AbortController().signal, onUnsettled }: { limit?: number | null; stop?: AbortSignal; onUnsettled?: (settled: Promise<unknown>) => void } = {}) {
   await database.em().execute(`delete from note`);
   const end = await runSystem(new Chore(act), {
-    fork: () => database.em(), hot: database.hot, timeLimitSeconds: limit, folders: { data: '/data', products: '/products' }, clock: systemClock, log: listeningLog().log, cpu: new CpuMeter(), stop, idempotencyKey: 'tick-5',
+    fork: () => database.em(), hot: database.hot, timeLimitSeconds: limit, folders: { data: '/data', products: '/products' }, clock: systemClock, log: listeningLog().log, cpu: new CpuMeter(), stop, idempotencyKey: 'tick-5', onUnsettled,
   });
   const notes = (await database.em().execute<{ text: string }[]>(`select text from note order by text`)).map(({ text }) => text);
   return { ...end, notes };
@@ -70,6 +70,19 @@ describe('a run of a system runner', () => {
       return new Promise(() => {});
     }, { limit: 0.05 });
     expect(end).toMatchObject({ error: { code: 'TIME_LIMIT', limitSeconds: 0.05 }, notes: [] });
+  });
+
+  it('that does not stop at its time limit is announced as unsettled, with what settles at its end; one that stops is not', async () => {
+    const given: Promise<unknown>[] = [];
+    let end!: (value: unknown) => void;
+    const onUnsettled = (settled: Promise<unknown>) => void given.push(settled);
+    await run(() => new Promise((resolve) => (end = resolve)), { limit: 0.05, onUnsettled });
+    expect(given).toHaveLength(1);
+    end('late');
+    expect(await given[0]).toBe('late');
+    await run(({ signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))), { limit: 0.05, onUnsettled });
+    await run(() => ({ done: 1 }), { onUnsettled });
+    expect(given).toHaveLength(1);
   });
 
   it('is told to stop when the daemon stops, or does not begin', async () => {

@@ -43,7 +43,7 @@ async function given({ blockSeconds, limit }: { blockSeconds: number; limit?: nu
     async troubled(by: RegExp) {
       await vi.waitFor(() => {
         tell('troubles');
-        expect(heard.filter((line) => line.startsWith('troubles')).at(-1)).toMatch(by);
+        expect(heard.findLast((line) => line.startsWith('troubles'))).toMatch(by);
       }, 10_000);
     },
   };
