@@ -35,7 +35,12 @@ export function fixtures(given: Partial<Fixtures> = {}): Fixtures {
 }
 
 /** What makes the database's graph that of runners with these prerequisites, task → { task: status }. */
-export function syncTo(graph: Readonly<Record<string, Record<string, string>>>, statuses: readonly Status[] = STATUSES, failedStatusMessage = 'no host') {
+export function syncTo(
+  graph: Readonly<Record<string, Record<string, string>>>,
+  statuses: readonly Status[] = STATUSES,
+  failedStatusMessage = 'no host',
+  declared: Partial<Pick<TransientTaskRunner, 'uses' | 'concurrency' | 'retry' | 'requires' | 'version'>> = {},
+) {
   const runners = Object.entries(graph).map(([taskName, prerequisites]) => {
     class GraphRunner extends TransientTaskRunner {
       readonly taskName = taskName;
@@ -46,9 +51,9 @@ export function syncTo(graph: Readonly<Record<string, Record<string, string>>>, 
         return 'processed';
       }
     }
-    return new GraphRunner();
+    return Object.assign(new GraphRunner(), declared);
   });
-  return (em: Parameters<typeof syncGraph>[0]) => syncGraph(em, createStatusMachine(statuses), runners);
+  return (em: Parameters<typeof syncGraph>[0], options: Parameters<typeof syncGraph>[3] = {}) => syncGraph(em, createStatusMachine(statuses), runners, options);
 }
 
 /** Moves an entry as the engine does: claimed, with an attempt, and finished with a status unless that is `processing`. */

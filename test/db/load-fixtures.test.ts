@@ -91,6 +91,25 @@ describe('a load', () => {
       .toEqual([{ priority: 7, copied: true }]);
   });
 
+  test('keeps at what part of the day a task may be done', async () => {
+    const windows = () => database.em().execute(`select window_from::text, window_to::text, window_zone, in_window(window_from, window_to, window_zone) as is_open from task`);
+    await load({ tasks: [task('A', { window: { opens: '22:00:00', closes: '06:00:00', zone: 'Europe/Berlin' } })] });
+    expect(await windows()).toMatchObject([{ window_from: '22:00:00', window_to: '06:00:00', window_zone: 'Europe/Berlin', is_open: expect.any(Boolean) }]);
+    const always = task('A', { window: { opens: '00:00:00', closes: '24:00:00', zone: 'UTC' } });
+    expect((await load({ tasks: [always] })).tasks).toEqual({ ...none, changed: ['A'] });
+    expect((await load({ tasks: [always] })).tasks).toEqual({ ...none, unchanged: 1 });
+    expect(await windows()).toEqual([{ window_from: '00:00:00', window_to: '24:00:00', window_zone: 'UTC', is_open: true }]);
+    expect((await load({ tasks: [task('A')] })).tasks).toEqual({ ...none, changed: ['A'] });
+    expect(await windows()).toEqual([{ window_from: null, window_to: null, window_zone: 'UTC', is_open: true }]);
+  });
+
+  test('is refused where PostgreSQL does not know the time zone of a window, before a claim would fail of it', async () => {
+    expect(await refusalOf(load({ tasks: [task('A'), task('B', { window: { opens: '22:00:00', closes: '06:00:00', zone: 'Mars/Olympus_Mons' } })] }))).toBe(
+      'Nothing was loaded:\ntask "B" has a window in the time zone "Mars/Olympus_Mons", which this PostgreSQL does not know. Name it as the tz database does today.',
+    );
+    expect(await names(`select name from task`)).toEqual([]);
+  });
+
   test('clears a figure that the fixtures no longer know', async () => {
     await load({ transients: [transient('x', { redshift: 0.1, tnsId: 3, data: { a: 1 }, publicTimestamp: new Date(0) })] });
     await load({ transients: [transient('x')] });
@@ -238,6 +257,12 @@ describe('a task that the fixtures no longer have', () => {
     await work(database, 'x', 'A', 'processed');
     await database.em().execute(`update task_register set status_id = 1, cause = 'reset', actor = 'dora'`);
     expect(await refusalOf(load())).toContain('task "A" cannot be removed: 1 entry, 1 attempt and 3 transitions use it.');
+  });
+
+  test('stays while a person holds it for an object', async () => {
+    await load({ tasks: [task('A')], transients: [transient('x')] });
+    await database.em().execute(`insert into hold (subject_id, task_id, reason, placed_by) values (1, 1, 'bad weather', 'dora')`);
+    expect(await refusalOf(load())).toContain('task "A" cannot be removed: 1 hold uses it.');
   });
 
   test('stays while another one waits for it', async () => {
