@@ -4,6 +4,7 @@ import { HostInformation } from './host-information.ts';
 import { HostMatch } from './host-match.ts';
 import { HostReport } from './host-report.ts';
 import { LocalAperture } from './local-aperture.ts';
+import { AuditRegister } from './system/audit-register.ts';
 import { DrawProducts } from './system/draw-products.ts';
 import { IngestInbox } from './system/ingest-inbox.ts';
 import { LoadGalaxyCatalogue } from './system/load-galaxy-catalogue.ts';
@@ -25,6 +26,7 @@ export const periodicRunners: readonly TaskRunner[] = [
   new IngestInbox(),
   new DrawProducts(),
   new PruneHistory(),
+  new AuditRegister(),
 ];
 
 /** What `afterglow export` writes of a transient, before its statuses. */

@@ -3,9 +3,14 @@ export { detachedContext, type RunContext, type RunLog } from './runner/context.
 export type { LockOptions, NamedLock } from './runner/named-lock.ts';
 export type { Json, Outcome } from './runner/outcome.ts';
 export type { Pipeline } from './runner/pipeline.ts';
-export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner } from './runner/runner.ts';
+export { DEFAULT_RETRY, type RetryPolicy } from './runner/retry-policy.ts';
+export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner, type MissedSlots } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';
 export { readTransientsCsv } from './fixtures/read-csv.ts';
-export { DaemonRow, ScheduleRow, StatusRow, SubjectRow, TaskRow, TransientRow } from './db/entities.ts';
+export { auditRegister, type Audit, type AuditFinding } from './db/audit.ts';
+export { DaemonRow, ResourceRow, ScheduleRow, StatusRow, SubjectRow, TaskRow, TransientRow } from './db/entities.ts';
 export { saveTransients } from './db/save-transients.ts';
-export { AfterglowError, describeProblem, FileProblemsError, LockLostError, LockTakenError, ServiceError, TimeLimitError } from './errors.ts';
+export {
+  AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, LeaseLostError, LockLostError, LockTakenError, PermanentError, ServiceError,
+  StoppingError, TimeLimitError,
+} from './errors.ts';
