@@ -48,7 +48,7 @@ export async function claim(run: Run, task: ClaimTask, by: Claimer, limit: numbe
 }
 
 /**
- * Claims one given entry, if its prerequisites are met, nobody holds it and nobody has it; paused or not, due or not.
+ * Claims one given entry, if its prerequisites are met, nobody holds it, nobody has it and no newer runner has advanced the task; paused or not, due or not.
  *
  * @param attempt only if this is the attempt that the claim begins: then what was meant before another claim comes too late
  */
@@ -87,6 +87,7 @@ const namedStatement = perStatus((claimFromId) => claimSql(`
   select r.subject_id
     from task_register r
    where r.task_id = $1 and r.subject_id = $6 and r.status_id = ${claimFromId} and r.ready and ($7::int is null or r.attempt = $7 - 1)
+     and exists (select from task t where t.id = $1 and t.claim_from_id = ${claimFromId} and t.runner_version <= $5)
      for update of r skip locked`));
 
 /** One statement for each status that entries are claimed from. */
