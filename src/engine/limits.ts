@@ -1,6 +1,7 @@
 import { statement, type Hot, type Run } from '../db/hot.ts';
 import { claim, claimOne, type ClaimedEntry, type Claimer, type ClaimTask } from './claim.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
+import { limitsOf } from './room.ts';
 
 /** What came of a claim that had to ask for room. */
 export interface LimitedClaim {
@@ -67,9 +68,14 @@ async function roomFor(run: Run, taskId: number, wanted: number): Promise<Room> 
   // Statements of their own: they see what was committed while we waited for the locks.
   const [used] = await run<{ own: number; units: Record<string, number> | null; attempts: Record<string, number> | null }>(COUNT, [taskId, names]);
   const rates = new Map((await run<Rate>(RATES, [names])).map((rate) => [rate.resource, rate]));
-  const rooms: Room[] = [];
-  if (typeof task?.concurrency === 'number') rooms.push({ entries: task.concurrency - used!.own, heldBack: { by: `its concurrency of ${task.concurrency}`, againInSeconds: undefined } });
-  for (const resource of resources) rooms.push(...roomOf(resource, used!, rates.get(resource.name)));
+  const limits = limitsOf({
+    concurrency: task?.concurrency ?? null, running: used!.own,
+    resources: resources.map(({ name, units, concurrency, per_minute: perMinute, state, open_seconds: openSeconds }) => ({
+      name, units, concurrency, perMinute, state, openSeconds, usedUnits: used!.units?.[name] ?? 0, attempts: used!.attempts?.[name] ?? 0,
+      startedUnits: rates.get(name)?.units ?? 0, nextSeconds: rates.get(name)?.next_seconds ?? null,
+    })),
+  });
+  const rooms = limits.map(({ entries, by, againInSeconds }): Room => ({ entries, heldBack: { by, againInSeconds } }));
   const tightest = rooms.reduce<Room>((one, other) => (other.entries < one.entries ? other : one), { entries: wanted });
   return { ...tightest, entries: Math.max(0, tightest.entries) };
 }
@@ -79,23 +85,6 @@ interface Rate {
   units: number;
   /** Seconds until the oldest start is a minute old. */
   next_seconds: number;
-}
-
-function roomOf({ name, units, concurrency, per_minute, state, open_seconds }: LockedResource, used: { units: Record<string, number> | null; attempts: Record<string, number> | null }, rate: Rate | undefined): Room[] {
-  const rooms: Room[] = [];
-  if (state === 'open') {
-    const isCooling = (open_seconds ?? 0) > 0;
-    // One attempt at a time finds out whether it is back; those that began before it failed count as such.
-    const probes = isCooling || (used.attempts?.[name] ?? 0) > 0 ? 0 : 1;
-    rooms.push({ entries: probes, heldBack: { by: `"${name}", which does not answer`, againInSeconds: isCooling ? open_seconds! : undefined } });
-  }
-  if (concurrency !== null) {
-    rooms.push({ entries: Math.floor((concurrency - (used.units?.[name] ?? 0)) / units), heldBack: { by: `"${name}", of which there are ${concurrency}`, againInSeconds: undefined } });
-  }
-  if (per_minute !== null) {
-    rooms.push({ entries: Math.floor((per_minute - (rate?.units ?? 0)) / units), heldBack: { by: `"${name}", ${per_minute} a minute`, againInSeconds: rate?.next_seconds ?? 60 } });
-  }
-  return rooms;
 }
 
 const LOCK_RESOURCES = statement(`
