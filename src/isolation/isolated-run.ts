@@ -63,6 +63,7 @@ export class RunInProcess {
     };
   }
 
+  /** @returns undefined where the process died, or is about to */
   async #untilEnded(): Promise<Ended | undefined> {
     const { abort, timeLimitSeconds, runner, subject, taskId, attempt, statuses } = this.#run;
     const child = this.#process;
@@ -80,11 +81,8 @@ export class RunInProcess {
     const watch = runner.memoryLimitMiB === undefined ? undefined : setInterval(() => this.#watchMemory(runner.memoryLimitMiB!), MEMORY_LOOK_MS);
     try {
       const ended = (await Promise.race([this.#word.promise, child.gone.then(() => undefined)])) as Ended | undefined;
-      // A word that comes after the end was ordered is too late; who comes at the last moment is gone before we go on.
-      if (this.#terminating || ended === undefined) {
-        await child.gone;
-        return undefined;
-      }
+      // A word that comes after the end was ordered is too late.
+      if (this.#terminating || ended === undefined) return undefined;
       const left = child.group.startedAny ? await child.group.killOthers() : 0;
       if (left > 0) this.#run.log.warn(`${left} ${left === 1 ? 'process' : 'processes'} that the runner had started and left behind were killed`);
       return ended;

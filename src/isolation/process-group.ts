@@ -65,8 +65,9 @@ export class ProcessGroup {
     return left;
   }
 
-  /** Kills everyone but the leader. @returns how many there were */
+  /** Kills everyone but the leader; nobody where there is no /proc to find them. @returns how many there were */
   async killOthers(): Promise<number> {
+    if (!HAS_TABLE) return 0;
     const found = new Set<number>();
     await this.#killUntilGone(
       () => this.#members().filter(({ pid }) => pid !== this.leader),
