@@ -9,11 +9,12 @@ export const workersCommand = () =>
     'list the daemons and workers',
     'Lists the daemons and workers that are alive and those that have gone within the last day: where they run, what they can do, and how busy they are. One that has not been heard of for a minute counts as gone.',
   )
-    .option('--json', 'one JSON document: {"daemons": [{"id", "role", "state", "host", "pid", "version", "labels", "running", "concurrency", …}], "unserved": [{"task", "requires"}]}')
+    .option('--json', 'one JSON document: {"daemons": [{"id", "role", "state", "host", "pid", "version", "labels", "running", "concurrency", "troubles", …}], "unserved": [{"task", "requires"}]}')
     .action(async (options: CommonOptions & { json?: true }) => {
       const { daemons, unserved } = await withHome(options, async ({ database }) => ({ daemons: await readDaemons(database.em()), unserved: await unservedTasks(database.em()) }));
       if (options.json) return printJson({ daemons, unserved });
       print(daemons.length === 0 ? 'There are no daemons: start one with "afterglow start".' : table([HEAD, ...daemons.map(toRow)]));
+      for (const { id, role, troubles } of daemons) for (const trouble of troubles) print(`${role} ${id}: ${trouble}`);
       for (const task of unserved) print(describeUnserved(task));
     });
 

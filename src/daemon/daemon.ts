@@ -131,7 +131,7 @@ export class Daemon {
       concurrency: config.concurrency, leaseSeconds: config.leaseSeconds, settleSeconds,
     });
     this.#watch = new Watch({
-      address: database.address, daemonId: id, leases: this.#engine.leases, running: () => this.#engine.running, log, logFormat: config.log,
+      address: database.address, daemonId: id, leases: this.#engine.leases, running: () => this.#engine.running, troubles: () => this.#engine.unsettled.troubles, log, logFormat: config.log,
       leaseSeconds: config.leaseSeconds, settleSeconds, standstillSeconds,
     });
     this.#engine.onQuiet(() => void this.#whenQuiet());

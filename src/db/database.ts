@@ -5,6 +5,7 @@ import { DatabaseUnavailableError } from '../errors.ts';
 import { withoutPassword } from '../log.ts';
 import { takeBackBroken } from './broken-connections.ts';
 import { checkSchema, MIGRATION_TABLE } from './check-schema.ts';
+import { clientOptions } from './client-options.ts';
 import { coreEntities } from './entities.ts';
 import { KEEP_ALIVE_MS, openHot, type Hot } from './hot.ts';
 import { coreMigrations } from './migrations/index.ts';
@@ -107,11 +108,6 @@ async function connect(address: DatabaseAddress, applicationName: string): Promi
   });
   await client.connect();
   return client;
-}
-
-// MikroORM does not understand every connection string that pg does (a socket folder, for one), so pg is given it as it is.
-function clientOptions(address: DatabaseAddress): pg.ClientConfig {
-  return 'url' in address ? { connectionString: address.url } : address;
 }
 
 function databaseName(address: DatabaseAddress): string {

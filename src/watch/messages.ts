@@ -43,6 +43,8 @@ export interface Told {
   /** 0…1. */
   progress?: readonly (readonly [key: string, fraction: number])[];
   ended?: readonly string[];
+  /** Why the daemon is not well, as the main loop sees it. */
+  troubles?: readonly string[];
   stop?: true;
 }
 

@@ -9,6 +9,8 @@ export interface Beat {
   cpuLoad: number;
   /** This machine's clock minus the database's, seconds; null while it is not known. */
   clockSkewSeconds: number | null;
+  /** Why it is not well, whole sentences. */
+  troubles: readonly string[];
 }
 
 /** An attempt whose lease is to be prolonged. */
@@ -37,7 +39,7 @@ export interface Renewal<T> {
  * attempts whose commit has to wait until the main loop turns again, and must not keep the others from being renewed.
  */
 export async function renew<T extends Renewed>(run: Run, beat: Beat, leaseSeconds: number, held: readonly T[]): Promise<Renewal<T>> {
-  const me = [beat.daemonId, beat.running, Math.round(beat.rssBytes), beat.cpuLoad, beat.clockSkewSeconds];
+  const me = [beat.daemonId, beat.running, Math.round(beat.rssBytes), beat.cpuLoad, beat.clockSkewSeconds, beat.troubles];
   if (held.length === 0) {
     const [row] = await run<{ now: number }>(BEAT, me);
     return { databaseMs: row?.now ?? NaN, lost: [], skipped: [], cancelled: [] };
@@ -80,7 +82,7 @@ interface Row {
 // A row that says that the daemon has stopped is left alone: the answer to the last beat may come after the goodbye.
 const beatSql = `
   update daemon
-     set heartbeat_at = clock_timestamp(), running = $2, rss_bytes = $3, cpu_load = $4, clock_skew_seconds = $5
+     set heartbeat_at = clock_timestamp(), running = $2, rss_bytes = $3, cpu_load = $4, clock_skew_seconds = $5, troubles = $6
    where id = $1 and stopped_at is null`;
 
 const BEAT = statement(`
@@ -92,7 +94,7 @@ const RENEW = statement(`
 with beat as (${beatSql}),
 held as materialized (
   select *
-    from jsonb_to_recordset($6::jsonb) as h(place integer, subject_id bigint, task_id integer, attempt integer, progress real)),
+    from jsonb_to_recordset($7::jsonb) as h(place integer, subject_id bigint, task_id integer, attempt integer, progress real)),
 free as materialized (
   select r.subject_id, r.task_id, r.attempt, h.progress
     from held h
@@ -101,7 +103,7 @@ free as materialized (
      for no key update of r skip locked),
 renewed as (
   update task_register r
-     set lease_until = clock_timestamp() + $7 * interval '1 second'
+     set lease_until = clock_timestamp() + $8 * interval '1 second'
     from free f
    where r.subject_id = f.subject_id and r.task_id = f.task_id),
 shown as (

@@ -21,6 +21,8 @@ export interface RenewalDeps {
   run: Run;
   /** How many attempts run. */
   running: () => number;
+  /** Why the daemon is not well, whole sentences. */
+  troubles: () => readonly string[];
   /** For how long the main loop has not turned, milliseconds; 0 while it turns as often as it should. */
   silentMs: () => number;
   /** Whether that is so long that it stands still. */
@@ -127,13 +129,13 @@ export class Renewals {
   }
 
   #beat(): Beat {
-    const { setting, running } = this.#deps;
+    const { setting, running, troubles } = this.#deps;
     const cpu = process.cpuUsage(this.#cpu);
     const nowMs = performance.now();
     const cpuLoad = (cpu.user + cpu.system) / 1000 / Math.max(nowMs - this.#cpuAtMs, 1);
     this.#cpu = process.cpuUsage();
     this.#cpuAtMs = nowMs;
-    return { daemonId: setting.daemonId, running: running(), rssBytes: process.memoryUsage.rss(), cpuLoad, clockSkewSeconds: this.#skewSeconds };
+    return { daemonId: setting.daemonId, running: running(), rssBytes: process.memoryUsage.rss(), cpuLoad, clockSkewSeconds: this.#skewSeconds, troubles: troubles() };
   }
 
   // The database looked at its clock between our two looks; where that took long, it tells nothing.

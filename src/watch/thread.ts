@@ -40,6 +40,8 @@ interface Episode {
   suspects?: string;
 }
 let episode: Episode = {};
+/** The troubles that the main loop knows of. */
+let told: readonly string[] = [];
 let looking: Promise<Culprit | undefined> | undefined;
 
 async function onStill(seconds: number): Promise<void> {
@@ -66,10 +68,20 @@ async function look(now: Episode): Promise<Culprit | undefined> {
   return now.culprit;
 }
 
+/** What others can read of us with the next beat. */
+function troubles(): readonly string[] {
+  if (!standstill.isStill) return told;
+  const { culprit, suspects } = episode;
+  return [...told, `the main loop has not turned for ${Math.round(standstill.silentMs / 1000)} s: ${holder(culprit, suspects)}`];
+}
+
+const holder = (culprit: Culprit | undefined, suspects: string | undefined): string =>
+  culprit === undefined ? `in native code; in hand were ${suspects ?? 'nothing'}` : describeCulprit(culprit);
+
 function onOver(seconds: number): void {
   const { culprit, suspects } = episode;
   episode = {};
-  tell({ type: 'standstill', seconds, culprit: culprit === undefined ? `in native code; in hand were ${suspects ?? 'nothing'}` : describeCulprit(culprit) });
+  tell({ type: 'standstill', seconds, culprit: holder(culprit, suspects) });
 }
 
 function named(most: number): string {
@@ -84,7 +96,7 @@ const watching = setInterval(() => standstill.look(Atomics.load(shared, PULSE), 
 
 const connection = new OwnConnection(clientOptions(setting.address), Math.min(Math.max((setting.leaseSeconds * 1000) / 3, 2000), 5000));
 const renewals = new Renewals({
-  setting, tell,
+  setting, tell, troubles,
   run: (statement, params) => connection.run(statement, params),
   running: () => Atomics.load(shared, RUNNING),
   silentMs: () => standstill.silentMs,
@@ -94,9 +106,10 @@ const renewals = new Renewals({
 });
 renewals.start();
 
-parentPort!.on('message', (told: Told) => {
-  renewals.take(told);
-  if (told.stop === true) void end();
+parentPort!.on('message', (news: Told) => {
+  renewals.take(news);
+  told = news.troubles ?? told;
+  if (news.stop === true) void end();
 });
 
 async function end(): Promise<void> {

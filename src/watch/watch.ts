@@ -17,6 +17,8 @@ export interface WatchOptions extends Pick<ThreadSetting, 'address' | 'daemonId'
   /** How many attempts run now. */
   running: () => number;
   log: Logger;
+  /** Why the daemon is not well beyond what the watch knows, whole sentences; they go to the daemon's row. */
+  troubles?: () => readonly string[];
   /** For how long the main loop may not turn before that is said, seconds; 5 unless given. */
   standstillSeconds?: number;
   /** Starts the thread; for tests that want to end it. */
@@ -39,6 +41,8 @@ export class Watch {
   #ended: string[] = [];
   /** What the thread knows of each attempt. */
   readonly #known = new Map<string, { begun: boolean; progress: number | undefined }>();
+  /** The troubles that the thread knows of. */
+  #told: readonly string[] = [];
   #outage: { sinceMs: number; reason: string } | undefined;
   #standstill: { overAtMs: number; seconds: number; culprit: string } | undefined;
 
@@ -100,6 +104,7 @@ export class Watch {
     });
     thread.unref();
     this.#known.clear();
+    this.#told = [];
     this.#added = [];
     this.#ended = [];
     for (const attempt of leases.all) this.#add(attempt);
@@ -111,9 +116,10 @@ export class Watch {
     Atomics.store(this.#shared, RUNNING, this.#options.running());
     Atomics.store(this.#shared, DEBUGGED, debuggerUrl() === undefined ? 0 : 1);
     Atomics.add(this.#shared, PULSE, 1);
+    const { leases, troubles = () => [] } = this.#options;
     const begun: string[] = [];
     const progress: [string, number][] = [];
-    for (const attempt of this.#options.leases.all) {
+    for (const attempt of leases.all) {
       const key = keyOf(attempt);
       const known = this.#known.get(key);
       if (known === undefined) continue;
@@ -122,7 +128,10 @@ export class Watch {
       known.begun = attempt.begun;
       known.progress = attempt.progress;
     }
-    if (begun.length + progress.length + this.#ended.length > 0) this.#tell({ ...this.#news(), begun, progress });
+    const all = [...this.troubles, ...troubles()];
+    const isNew = all.join('\n') !== this.#told.join('\n');
+    this.#told = all;
+    if (begun.length + progress.length + this.#ended.length > 0 || isNew) this.#tell({ ...this.#news(), begun, progress, ...(isNew ? { troubles: all } : {}) });
   }
 
   // The runner of the first of many may hold the main loop up for ever. The message goes before any of them is called,

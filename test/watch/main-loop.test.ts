@@ -59,12 +59,16 @@ describe('a runner that computes without a break', () => {
     await said('match busy');
     const end = performance.now() + 2800;
     let beats = 0;
+    let troubles: string[] = [];
     while (performance.now() < end) {
       expect(await rescueExpired()).toEqual([]);
-      const [row] = await database.em().execute<{ fresh: boolean }[]>(`select heartbeat_at > clock_timestamp() - interval '1 s' as fresh from daemon where id = ?`, [id]);
+      const [row] = await database.em().execute<{ fresh: boolean; troubles: string[] }[]>(`select heartbeat_at > clock_timestamp() - interval '1 s' as fresh, troubles from daemon where id = ?`, [id]);
       if (row!.fresh) beats += 1;
+      if (row!.troubles.length > 0) ({ troubles } = row!);
     }
     expect(beats).toBeGreaterThan(5);
+    // Whoever cannot ask it can read it.
+    expect(troubles).toEqual([expect.stringMatching(/^the main loop has not turned for \d+ s: "Match" of busy in computeForLong /)]);
     expect(log.length).toBeGreaterThan(1);
     for (const line of log) expect(line).toMatchObject({ level: 50, task: 'Match', subject: 'busy', attempt: 1, place: 'computeForLong (test/watch/blocking-process.ts:27)' });
     expect(log[0]!.msg).toMatch(/^the main loop has not turned for 1 s: "Match" of busy in computeForLong \(test\/watch\/blocking-process\.ts:27\)$/);

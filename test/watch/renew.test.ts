@@ -21,10 +21,10 @@ async function given(...subjects: string[]) {
   const held = (subject: string, more: Partial<Renewed> = {}): Renewed => ({
     subjectId: ids[subjects.indexOf(subject)]!, taskId: world.task('Match').id, attempt: 1, progress: undefined, ...more,
   });
-  const beat = { daemonId: daemon!.id, running: 3, rssBytes: 1e8 + 0.5, cpuLoad: 0.25, clockSkewSeconds: null };
+  const beat = { daemonId: daemon!.id, running: 3, rssBytes: 1e8 + 0.5, cpuLoad: 0.25, clockSkewSeconds: null, troubles: ['it rains'] };
   return { world, held, beat, renewAll: (all: readonly Renewed[]) => renew(database.hot.run, beat, 600, all) };
 }
-const row = async (id: number) => (await database.em().execute<object[]>(`select running, rss_bytes, cpu_load, clock_skew_seconds, extract(epoch from clock_timestamp() - heartbeat_at)::float < 60 as beats from daemon where id = ?`, [id]))[0];
+const row = async (id: number) => (await database.em().execute<object[]>(`select running, rss_bytes, cpu_load, clock_skew_seconds, troubles, extract(epoch from clock_timestamp() - heartbeat_at)::float < 60 as beats from daemon where id = ?`, [id]))[0];
 const isRenewed = async (world: World<'Match'>, subject: string) => (await world.entry(subject, 'Match')).lease_seconds! > 500;
 
 describe('a renewal', () => {
@@ -37,7 +37,7 @@ describe('a renewal', () => {
     expect(databaseMs).toBeLessThan(Date.now() + 1000);
     expect([await isRenewed(world, 'a'), await isRenewed(world, 'b')]).toEqual([true, true]);
     expect([(await world.attempts('a', 'Match'))[0]!.progress, (await world.attempts('b', 'Match'))[0]!.progress]).toEqual([0.5, null]);
-    expect(await row(beat.daemonId)).toEqual({ running: 3, rss_bytes: '100000001', cpu_load: 0.25, clock_skew_seconds: null, beats: true });
+    expect(await row(beat.daemonId)).toEqual({ running: 3, rss_bytes: '100000001', cpu_load: 0.25, clock_skew_seconds: null, troubles: ['it rains'], beats: true });
     expect(await world.transitions('a', 'Match')).toHaveLength(1);
   });
 
