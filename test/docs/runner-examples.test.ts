@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +15,8 @@ const run = promisify(execFile);
 /** The examples of the docs, in a project that looks like ours: the same src/, the shipped runners and theirs. */
 let project: string;
 let env: NodeJS.ProcessEnv;
+let dustService: Server;
+let asked = 0;
 
 beforeAll(async () => {
   project = await mkdtemp(path.join(os.tmpdir(), 'afterglow-docs-'));
@@ -22,28 +27,42 @@ beforeAll(async () => {
   await put('absolute-magnitude.ts', block(readme, 'ts'));
   await put('peculiar-velocity.ts', block(guide, 'ts runner'));
   await put('detached.ts', block(guide, 'ts test'));
+  await put('dust-map.ts', block(guide, 'ts service'));
   await put('count-transients.ts', block(guide, 'ts system'));
   await put(
     'index.ts',
     `import * as shipped from '${ROOT}/runners/index.ts';
      import { AbsoluteMagnitude } from './absolute-magnitude.ts';
      import { CountTransients } from './count-transients.ts';
+     import { DustMap } from './dust-map.ts';
      import { PeculiarVelocity } from './peculiar-velocity.ts';
      export const { entities, migrations, exportQuery } = shipped;
-     export const periodicRunners = [...shipped.periodicRunners, new AbsoluteMagnitude(), new PeculiarVelocity(), new CountTransients()];`,
+     export const periodicRunners = [...shipped.periodicRunners, new AbsoluteMagnitude(), new PeculiarVelocity(), new CountTransients(), new DustMap()];`,
   );
   await writeFile(
     path.join(project, 'more-tasks.yaml'),
-    `${block(readme, 'yaml')}- { name: Peculiar velocity, kind: transient, description: A test., owner: me }\n- { name: Count transients, kind: system, description: A test., owner: me }\n`,
+    `${block(readme, 'yaml')}- { name: Peculiar velocity, kind: transient, description: A test., owner: me }\n- { name: Count transients, kind: system, description: A test., owner: me }\n- { name: Dust map, kind: transient }\n`,
   );
+  await writeFile(path.join(project, 'resources.yaml'), block(guide, 'yaml resources'));
+  dustService = createServer((_request, response) => {
+    asked += 1;
+    // The service that the example asks is busy at first.
+    if (asked <= 2) response.writeHead(429, { 'retry-after': '1' }).end();
+    else response.end(JSON.stringify({ reddening: 0.03 }));
+  }).listen(0, '127.0.0.1');
+  await once(dustService, 'listening');
   env = {
+    DUST_URL: `http://127.0.0.1:${(dustService.address() as AddressInfo).port}/`,
     DATABASE_URL: urlOf(await createDatabaseAddress()),
     AFTERGLOW_DATA: path.join(project, 'data'),
     AFTERGLOW_RUNNERS: path.join(project, 'runners/index.ts'),
-    AFTERGLOW_FIXTURES: [path.join(ROOT, 'fixtures'), path.join(project, 'more-tasks.yaml'), path.join(ROOT, 'fixtures/example')].join(':'),
+    AFTERGLOW_FIXTURES: [path.join(ROOT, 'fixtures'), path.join(project, 'more-tasks.yaml'), path.join(project, 'resources.yaml'), path.join(ROOT, 'fixtures/example')].join(':'),
   };
 });
-afterAll(() => rm(project, { recursive: true, force: true }));
+afterAll(async () => {
+  dustService.close();
+  await rm(project, { recursive: true, force: true });
+});
 
 const put = (name: string, code: string): Promise<void> => writeFile(path.join(project, 'runners', name), code);
 
@@ -71,4 +90,6 @@ test('the examples run beside the shipped pipeline, on every supernova', async (
   expect(code).toBe(0);
   expect(stdout).toMatch(/Absolute magnitude +273 processed/);
   expect(stdout).toMatch(/Peculiar velocity +273 processed/);
+  expect(stdout).toMatch(/Dust map +273 processed/);
+  expect(asked).toBe(275);
 });
