@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { isatty } from 'node:tty';
 import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 
@@ -19,15 +20,18 @@ export function createLog(format: LogFormat, level = 'info'): Logger {
     serializers: { err: pino.stdSerializers.err },
   };
   if (format === 'json') return pino({ ...options, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
-  return pino(options, pretty({ destination: overProgressBar(), sync: true, colorize: process.stderr.isTTY === true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname', singleLine: true }));
+  return pino(options, pretty({ destination: overProgressBar(), sync: true, colorize: isatty(2), translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname', singleLine: true }));
 }
 
-// On a terminal a line first wipes the progress bar away, which is drawn again below it.
+// On a terminal a line first wipes the progress bar away, which is drawn again below it. Written past process.stderr, which in
+// a worker thread goes through the main loop.
 function overProgressBar(): number | Writable {
-  if (process.stderr.isTTY !== true) return 2;
+  if (!isatty(2)) return 2;
+  const terminal = pino.destination({ fd: 2, sync: true });
   return new Writable({
     write(chunk: Buffer, _encoding, done) {
-      process.stderr.write(`\r\x1b[2K${chunk.toString()}`, () => done());
+      terminal.write(`\r\x1b[2K${chunk.toString()}`);
+      done();
     },
   });
 }
