@@ -59,7 +59,8 @@ export class IsolatedProcess {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
       execArgv: options.heapMiB === undefined ? [] : [`--max-old-space-size=${options.heapMiB}`],
-      env: { ...process.env, [MARK]: mark },
+      // Loading the runners is most of what a start costs, and compiling them is a third of that.
+      env: { NODE_COMPILE_CACHE: path.join(options.settings.folders.data, 'compile-cache'), ...process.env, [MARK]: mark },
     });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
