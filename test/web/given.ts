@@ -41,10 +41,13 @@ export async function addSystemTask(database: Database, name: string, ticks: rea
 }
 
 /** Adds a daemon that was heard of so many seconds ago. */
-export async function addDaemon(database: Database, { id = 1, silentSeconds = 0 }: { id?: number; silentSeconds?: number } = {}): Promise<void> {
+export async function addDaemon(
+  database: Database,
+  { id = 1, silentSeconds = 0, role = 'daemon', labels = [] }: { id?: number; silentSeconds?: number; role?: 'daemon' | 'worker'; labels?: readonly string[] } = {},
+): Promise<void> {
   await database.em().execute(
-    `insert into daemon (id, host, machine, pid, process_start, version, concurrency, heartbeat_at) overriding system value
-     values (?, 'observatory', 'm', 4711, 'p', '1.2.3', 8, now() - ? * interval '1 second')`,
-    [id, silentSeconds],
+    `insert into daemon (id, host, machine, pid, process_start, version, concurrency, heartbeat_at, role, labels) overriding system value
+     values (?, 'observatory', 'm', 4711, 'p', '1.2.3', 8, now() - ? * interval '1 second', ?, ?::text[])`,
+    [id, silentSeconds, role, `{${labels.join()}}`],
   );
 }

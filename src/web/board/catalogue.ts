@@ -8,6 +8,8 @@ export interface BoardTask {
   kind: string;
   description: string;
   claimFromId: number;
+  /** Labels that a daemon must have. */
+  requires: readonly string[];
   /** What its runner waits for; its own status is not among them. */
   requirements: readonly { task: string; status: string }[];
 }
@@ -33,8 +35,8 @@ export async function readCatalogue(em: EntityManager, order: readonly string[])
     statuses: new Map(statuses.map(({ id, message, type }) => [id, { message, type }])),
     tasks: tasks
       .toSorted((a, b) => placeOf(a) - placeOf(b) || a.id - b.id)
-      .map(({ id, name, kind, description, claim_from_id, requirements }) => ({
-        id, name, kind, description, claimFromId: claim_from_id, requirements: requirements ?? [],
+      .map(({ id, name, kind, description, claim_from_id, requires, requirements }) => ({
+        id, name, kind, description, claimFromId: claim_from_id, requires, requirements: requirements ?? [],
       })),
   };
 }
@@ -45,11 +47,12 @@ interface TaskRow {
   kind: string;
   description: string;
   claim_from_id: number;
+  requires: string[];
   requirements: { task: string; status: string }[] | null;
 }
 
 const TASKS = `
-select t.id, t.name, t.kind, t.description, t.claim_from_id,
+select t.id, t.name, t.kind, t.description, t.claim_from_id, t.requires,
        (select jsonb_agg(jsonb_build_object('task', p.name, 'status', s.message) order by p.id)
           from task_requirement q
           join task p on p.id = q.prerequisite_id

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { QueueWorker, RedisStats } from '@bull-board/api/typings/app';
+import type { RedisStats } from '@bull-board/api/typings/app';
 import { keep, type Kept } from '../keep.ts';
 import type { Catalogue } from './catalogue.ts';
 import { countEntries, type StateCounts } from './entry-counts.ts';
@@ -8,7 +8,7 @@ import { readBoardSchedules, type BoardSchedule } from './schedules.ts';
 import { readDatastore } from './datastore.ts';
 import { readThroughput, type Throughputs } from './throughput.ts';
 import { countTicks } from './tick-rows.ts';
-import { readWorkers } from './workers.ts';
+import { readWorkers, type BoardWorker } from './workers.ts';
 
 /** What all queues of the board share. The board asks every queue for everything every few seconds: one question answers for all. */
 export interface Sources {
@@ -22,7 +22,7 @@ export interface Sources {
   /** Key: the runner's name. */
   readonly schedules: Kept<ReadonlyMap<string, BoardSchedule>>;
   readonly throughput: Kept<Throughputs>;
-  readonly workers: Kept<QueueWorker[]>;
+  readonly workers: Kept<BoardWorker[]>;
   readonly datastore: Kept<RedisStats>;
 }
 

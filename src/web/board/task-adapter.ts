@@ -10,6 +10,7 @@ import { refusal, withStatus } from './refusal.ts';
 import { toScheduler } from './schedules.ts';
 import type { Sources } from './sources.ts';
 import { noThroughput } from './throughput.ts';
+import { worksOn } from './workers.ts';
 
 /** Who the tables say did what is done on the board. */
 export const ACTOR = 'board';
@@ -100,7 +101,7 @@ export abstract class TaskAdapter extends BaseAdapter {
   // Around the queue
 
   override async getWorkers(): Promise<QueueWorker[]> {
-    return this.sources.workers();
+    return (await this.sources.workers()).filter((worker) => worksOn(worker, this.task)).map(({ shown }) => shown);
   }
 
   async getMetrics(type: MetricsType): Promise<QueueMetrics> {

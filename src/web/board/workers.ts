@@ -1,18 +1,21 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { QueueWorker } from '@bull-board/api/typings/app';
+import { readDaemons, type DaemonReport } from '../../db/daemons.ts';
 
-/** A daemon that has been silent for longer counts as gone, seconds. */
-const SILENT_SECONDS = 60;
-
-/** The daemons that are alive; every one of them works on every task. */
-export async function readWorkers(em: EntityManager): Promise<QueueWorker[]> {
-  const rows = await em.execute<{ id: number; host: string; pid: number; version: string; age: string }[]>(
-    `
-select id, host, pid, version, extract(epoch from now() - started_at)::bigint as age
-  from daemon
- where stopped_at is null and heartbeat_at > now() - ? * interval '1 second'
- order by id`,
-    [SILENT_SECONDS],
-  );
-  return rows.map(({ id, host, pid, version, age }) => ({ id: String(id), name: `daemon ${id} (Afterglow ${version})`, addr: `${host}:${pid}`, age: Number(age) }));
+/** A living daemon or worker, as the board shows it and with what it can do. */
+export interface BoardWorker extends Pick<DaemonReport, 'role' | 'labels'> {
+  shown: QueueWorker;
 }
+
+/** The daemons and workers that are alive, oldest first. */
+export async function readWorkers(em: EntityManager): Promise<BoardWorker[]> {
+  const alive = (await readDaemons(em)).filter(({ state }) => state === 'alive');
+  return alive.map(({ id, role, labels, host, pid, version, upSeconds }) => {
+    const marked = labels.length === 0 ? '' : ` [${labels.join(', ')}]`;
+    return { role, labels, shown: { id: String(id), name: `${role} ${id}${marked} (Afterglow ${version})`, addr: `${host}:${pid}`, age: Math.floor(upSeconds) } };
+  });
+}
+
+/** Whether it works on a task: those without an object are for daemons alone, and labels may be required. */
+export const worksOn = ({ role, labels }: BoardWorker, { kind, requires }: { kind: string; requires: readonly string[] }): boolean =>
+  kind === 'system' ? role === 'daemon' : requires.every((label) => labels.includes(label));

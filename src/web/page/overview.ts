@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { readDaemons, unservedTasks, type DaemonReport, type UnservedTask } from '../../db/daemons.ts';
 import { statusReport, type StatusReport, type TaskReport } from '../../db/report.ts';
 import type { StatusType } from '../../status/status.ts';
 
@@ -20,19 +21,18 @@ export interface Overview {
   systemRunners: readonly SystemRunner[];
   /** Status message → type. */
   types: ReadonlyMap<string, StatusType>;
-  /** Daemons that are alive, and how many attempts all of them can run at once. */
-  daemons: { alive: number; places: number };
+  /** Daemons and workers that are alive. */
+  daemons: readonly DaemonReport[];
+  /** Active tasks that none of them can run. */
+  unserved: readonly UnservedTask[];
 }
-
-/** A daemon that has been silent for longer counts as gone, seconds. */
-const SILENT_SECONDS = 60;
 
 /** @param order names of tasks, prerequisites first; others follow in the order of the fixtures */
 export async function readOverview(em: EntityManager, order: readonly string[]): Promise<Overview> {
   const report = await statusReport(em);
   const types = await em.execute<{ message: string; type: StatusType }[]>(`select message, type from status`);
   const runners = await em.execute<RunnerRow[]>(RUNNERS);
-  const [daemons] = await em.execute<{ alive: string; places: string }[]>(DAEMONS, [SILENT_SECONDS]);
+  const daemons = await readDaemons(em);
   const place = new Map(order.map((name, at) => [name, at]));
   const byName = new Map(runners.map((row) => [row.name, row]));
   return {
@@ -43,7 +43,8 @@ export async function readOverview(em: EntityManager, order: readonly string[]):
       .map((task) => ({ ...task, description: byName.get(task.name)?.description ?? '', paused: byName.get(task.name)?.enabled === false })),
     systemRunners: runners.filter(({ kind }) => kind === 'system').map(toSystemRunner),
     types: new Map(types.map(({ message, type }) => [message, type])),
-    daemons: { alive: Number(daemons?.alive ?? 0), places: Number(daemons?.places ?? 0) },
+    daemons: daemons.filter(({ state }) => state === 'alive'),
+    unserved: await unservedTasks(em),
   };
 }
 
@@ -65,11 +66,6 @@ select t.name, t.kind, t.description, s.enabled, s.next_at, k.started_at, k.outc
   left join schedule s on s.runner = t.name
   left join lateral (select started_at, outcome, wall_seconds, error from tick where t.kind = 'system' and runner = t.name order by id desc limit 1) k on true
  order by t.id`;
-
-const DAEMONS = `
-select count(*) as alive, coalesce(sum(concurrency), 0) as places
-  from daemon
- where stopped_at is null and heartbeat_at > now() - ? * interval '1 second'`;
 
 function toSystemRunner({ name, description, enabled, next_at, started_at, outcome, wall_seconds, message }: RunnerRow): SystemRunner {
   return {

@@ -4,13 +4,14 @@ import type { Database } from '../../db/database.ts';
 import { keep } from '../keep.ts';
 import type { Links } from '../links.ts';
 import { htmlReply, type Ask, type Reply, type Route } from '../route.ts';
+import { daemonTable } from './daemon-table.ts';
 import { figures } from './figures.ts';
 import { layout } from './layout.ts';
-import { readOverview, type Overview } from './overview.ts';
+import { readOverview } from './overview.ts';
 import { plots, plotTimes } from './plots.ts';
 import { systemTable } from './system-table.ts';
 import { legend, taskTable } from './task-table.ts';
-import { counted, isIdle, type Html } from './words.ts';
+import { isIdle, type Html } from './words.ts';
 
 /** Writes the table of results as text. */
 export type ExportTable = (format: 'csv' | 'json') => Promise<string>;
@@ -29,7 +30,7 @@ export function createPages(
   const parts = async (): Promise<{ shown: string; body: Parts }> => {
     const now = await overview();
     const today = new Date();
-    const body = { figures: figures(now), tasks: taskTable(now, links), system: systemTable(now, links, today), daemons: daemons(now) };
+    const body = { figures: figures(now), tasks: taskTable(now, links), system: systemTable(now, links, today), daemons: daemonTable(now, today) };
     const shown = createHash('sha1').update(Object.values(body).map(String).join('')).digest('base64url');
     return { shown, body: { ...body, poll: poll(links, shown, isIdle(now.report) ? IDLE_SECONDS : BUSY_SECONDS) } };
   };
@@ -70,17 +71,15 @@ ${drawn}
   <h2 id="system-title">System runners</h2>
   <div class="scroll" role="region" aria-labelledby="system-title" tabindex="0">${parts.system}</div>
 </section>
-${parts.daemons}`;
+<section aria-labelledby="daemons-title">
+  <h2 id="daemons-title">Daemons</h2>
+  <div class="scroll" role="region" aria-labelledby="daemons-title" tabindex="0">${parts.daemons}</div>
+</section>`;
 }
 
 /** Asks for the parts again and again; it is replaced with each answer, so the server says when the next question comes. */
 const poll = (links: Links, shown: string, seconds: number): Html =>
   html`<div id="live" hx-get="${links.live}?seen=${shown}" hx-trigger="every ${seconds}s" hx-swap="outerHTML"></div>`;
-
-function daemons({ daemons: { alive, places } }: Overview): Html {
-  const words = alive === 0 ? 'No daemon is alive.' : `${counted(alive, 'daemon')}, ${counted(places, 'attempt')} at once.`;
-  return html`<p id="daemons" class="quiet" hx-swap-oob="true">${words}</p>`;
-}
 
 async function exported(table: ExportTable, format: 'csv' | 'json'): Promise<Reply> {
   return {

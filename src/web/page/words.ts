@@ -51,7 +51,7 @@ export function summary({ report: { transients, states, entries, tasks }, daemon
     return `All work is done. ${all}`;
   }
   const running = entries.processing === 0 ? 'Nothing is running at the moment' : `${counted(entries.processing, 'entry is', 'entries are')} running`;
-  const nobody = daemons.alive === 0 ? ' No daemon is alive.' : '';
+  const nobody = daemons.length === 0 ? ' No daemon is alive.' : '';
   return `${count(entries.done)} of ${counted(entries.total, 'entry', 'entries')} are done. ${running}.${nobody}`;
 }
 

@@ -117,6 +117,17 @@ describe('the daemons', () => {
     expect(await board.get('/queues/Report/workers')).toEqual({ workers: [{ id: '3', name: 'daemon 3 (Afterglow 1.2.3)', addr: 'observatory:4711', age: 0 }] });
   });
 
+  it('are shown with their labels where they can work: with the labels that the task requires, and workers not where there is no object', async () => {
+    await createWorld(database, { tasks: { Match: {}, Fit: {}, Load: { kind: 'system' } } });
+    await database.em().execute(`update task set requires = '{gpu}' where name = 'Fit'`);
+    await addDaemon(database, { id: 3 });
+    await addDaemon(database, { id: 4, role: 'worker', labels: ['gpu', 'fast'] });
+    const board = givenBoard(database);
+    const names = async (queue: string) => ((await board.get(`/queues/${queue}/workers`)) as { workers: { name: string }[] }).workers.map(({ name }) => name);
+    const [daemon, worker] = ['daemon 3 (Afterglow 1.2.3)', 'worker 4 [gpu, fast] (Afterglow 1.2.3)'];
+    expect([await names('Match'), await names('Fit'), await names('Load')]).toEqual([[daemon, worker], [worker], [daemon]]);
+  });
+
   it('none: the board says so', async () => {
     await createWorld(database, { tasks: { Match: {} } });
     expect((await givenBoard(database).queues())[0]!.hasWorkers).toBe(false);
