@@ -3,7 +3,7 @@ import { isConnectionError } from '../db/connection-error.ts';
 import type { Logger } from '../log.ts';
 import { ClockSkew } from './clock-skew.ts';
 import { DatabaseTime } from './database-time.ts';
-import { CALL_SECONDS, within } from './deadline.ts';
+import { within } from './deadline.ts';
 import type { MissedReason, Trouble } from './missed.ts';
 
 /** How slow an answer may be before slots that came meanwhile are laid to the database, seconds. */
@@ -14,11 +14,12 @@ const SLEPT_SECONDS = 1;
 const MOST_TROUBLES = 100;
 
 /**
- * A scheduler's calls of the database: none is waited for longer than {@link CALL_SECONDS}, and each keeps the time. Remembers
+ * A scheduler's calls of the database: none is waited for longer than so many seconds, and each keeps the time. Remembers
  * when the database was away and when the machine slept, which is why slots may have been missed.
  */
 export class Calls {
   readonly time: DatabaseTime;
+  readonly #callSeconds: number;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #skew: ClockSkew;
@@ -26,7 +27,8 @@ export class Calls {
   #troubles: Trouble[] = [];
   #awaySinceMs: number | undefined;
 
-  constructor(clock: Clock, log: Logger) {
+  constructor(clock: Clock, log: Logger, callSeconds: number) {
+    this.#callSeconds = callSeconds;
     this.#clock = clock;
     this.#log = log;
     this.#skew = new ClockSkew(clock, log);
@@ -39,13 +41,24 @@ export class Calls {
    */
   async call<Answer extends { nowMs: number | undefined }>(act: () => Promise<Answer>): Promise<Answer> {
     const askedMs = this.#clock.monotonicMs();
-    const askedAtMs = this.time.nowMs();
+    const answer = await this.watch(act);
+    if (answer.nowMs !== undefined) this.#keepTime(askedMs, answer.nowMs);
+    return answer;
+  }
+
+  /**
+   * The same for what says no time.
+   *
+   * @throws what `act` throws, or an error with the code ETIMEDOUT
+   */
+  async watch<Answer>(act: () => Promise<Answer>): Promise<Answer> {
+    const askedMs = this.time.nowMs();
     try {
-      const answer = await within(CALL_SECONDS, act());
-      this.#heard(askedMs, answer.nowMs, askedAtMs);
+      const answer = await within(this.#callSeconds, act());
+      this.#answered(askedMs);
       return answer;
     } catch (error) {
-      this.#failed(error, askedAtMs);
+      this.#failed(error, askedMs);
       throw error;
     }
   }
@@ -61,27 +74,29 @@ export class Calls {
     this.#troubles = [{ fromMs, untilMs, reason }, ...this.#troubles].slice(0, MOST_TROUBLES);
   }
 
-  #heard(askedMs: number, databaseMs: number | undefined, askedAtMs: number): void {
+  #keepTime(askedMs: number, databaseMs: number): void {
     const answeredMs = this.#clock.monotonicMs();
     const expectedMs = this.time.nowMs();
-    if (databaseMs !== undefined) {
-      this.#skew.compare(answeredMs - askedMs, databaseMs);
-      const movedMs = this.time.heard(askedMs, answeredMs, databaseMs);
-      if (movedMs > SLEPT_SECONDS * 1000) this.note('asleep', expectedMs - (answeredMs - askedMs), this.time.nowMs());
-    }
+    this.#skew.compare(answeredMs - askedMs, databaseMs);
+    const movedMs = this.time.heard(askedMs, answeredMs, databaseMs);
+    if (movedMs > SLEPT_SECONDS * 1000) this.note('asleep', expectedMs - (answeredMs - askedMs), this.time.nowMs());
+  }
+
+  #answered(askedMs: number): void {
+    const nowMs = this.time.nowMs();
     if (this.#awaySinceMs !== undefined) {
-      this.#log.info(`The database answers again; schedules go on after ${((this.time.nowMs() - this.#awaySinceMs) / 1000).toFixed(1)} s.`);
-      this.note('database away', this.#awaySinceMs, this.time.nowMs());
+      this.#log.info(`The database answers again; schedules go on after ${((nowMs - this.#awaySinceMs) / 1000).toFixed(1)} s.`);
+      this.note('database away', this.#awaySinceMs, nowMs);
       this.#awaySinceMs = undefined;
-    } else if (answeredMs - askedMs > SLOW_SECONDS * 1000) {
-      this.note('database away', askedAtMs, this.time.nowMs());
+    } else if (nowMs - askedMs > SLOW_SECONDS * 1000) {
+      this.note('database away', askedMs, nowMs);
     }
   }
 
-  #failed(error: unknown, askedAtMs: number): void {
+  #failed(error: unknown, askedMs: number): void {
     if (this.#awaySinceMs !== undefined) return;
-    this.#awaySinceMs = askedAtMs;
+    this.#awaySinceMs = askedMs;
     const message = error instanceof Error ? error.message : String(error);
-    this.#log[isConnectionError(error) ? 'warn' : 'error']({ err: error }, `The schedules cannot be looked at, trying again every second: ${message}`);
+    this.#log[isConnectionError(error) ? 'warn' : 'error']({ err: error }, `The database does not answer the schedules, which try again: ${message}`);
   }
 }

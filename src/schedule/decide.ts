@@ -13,7 +13,7 @@ export interface Evidence {
   ticks: readonly { startedMs: number; endedMs: number; finished: boolean }[];
   /** Slots in that time that have a tick of their own, oldest first: they came once before a clock was set back. */
   fired: readonly Date[];
-  /** What else kept daemons from firing, the first that covers a slot going first. */
+  /** What else kept daemons from firing, of one kind the first that covers a slot going first. */
   troubles: readonly Trouble[];
   /** Where nothing else explains it. */
   otherwise: MissedReason;
@@ -42,7 +42,9 @@ export function decide(ledger: Ledger, policy: MissedSlots, evidence: Evidence):
   if (newest === undefined) return fired === undefined ? undefined : { accountedTo: fired, missed: [] };
 
   const busy = evidence.ticks.map(({ startedMs, endedMs }): Trouble => ({ fromMs: startedMs, untilMs: endedMs, reason: 'busy' }));
-  const troubles = [...busy, ...evidence.troubles];
+  // Without the database, a tick could not be ended either.
+  const isStronger = ({ reason }: Trouble) => reason === 'database away' || reason === 'asleep';
+  const troubles = [...evidence.troubles.filter(isStronger), ...busy, ...evidence.troubles.filter((trouble) => !isStronger(trouble))];
   const lateSeconds = (evidence.now.getTime() - newest.getTime()) / 1000;
   const isOnTime = lateSeconds <= LATE_SECONDS && reasonOf(newest, busy, 'no daemon') !== 'busy';
   const slot = slotToRun();

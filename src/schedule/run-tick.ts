@@ -44,6 +44,8 @@ export interface TickPlace extends TickTaker {
   hot: Hot;
   clock: Clock;
   log: Logger;
+  /** The longest that an answer of the database is waited for. */
+  callSeconds: number;
   /** Writes how a tick ended; says whether it was still ours. */
   end: (ended: EndedTick) => Promise<boolean>;
 }
@@ -74,7 +76,7 @@ export async function runNow(
   const { database, runner, cause, daemonId, handler, log, whenBusy = 'wait', signal, clock = systemClock, leaseSeconds = TICK_LEASE_SECONDS } = options;
   const { hot } = database;
   const end = async (ended: EndedTick) => (await endTicks(hot, [ended], clock.now())).size > 0;
-  const place = { hot, daemonId, log, clock, leaseSeconds, end };
+  const place = { hot, daemonId, log, clock, leaseSeconds, callSeconds: CALL_SECONDS, end };
   for (;;) {
     signal?.throwIfAborted();
     const tick = await takeNow(hot, runner, cause, place);
@@ -109,12 +111,12 @@ export async function runTick(place: TickPlace, tick: Tick, handler: TickHandler
 }
 
 /** Tries again while the database is away, as long as the lease would last; then the runner is free anyway. */
-async function recordEnd({ end, clock, log, leaseSeconds }: TickPlace, ended: EndedTick): Promise<boolean> {
+async function recordEnd({ end, clock, log, leaseSeconds, callSeconds }: TickPlace, ended: EndedTick): Promise<boolean> {
   const { runner } = ended.tick;
   const giveUpMs = clock.monotonicMs() + leaseSeconds * 1000;
   for (let isFirst = true; ; isFirst = false) {
     try {
-      const recorded = await within(CALL_SECONDS, end(ended));
+      const recorded = await within(callSeconds, end(ended));
       // A try before this one may have been heard although its answer was not.
       if (!recorded && isFirst) log.warn(`A tick of "${runner}" ended after its lease, so how it ended is not recorded.`);
       return recorded;

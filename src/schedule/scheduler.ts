@@ -27,6 +27,8 @@ export interface SchedulerOptions {
   onTick: (runner: TaskRunner, tick: Tick) => Promise<TickReport | void> | TickReport | void;
   /** Seconds after which the ticks of a dead daemon no longer keep their runners; 30 unless given. */
   leaseSeconds?: number;
+  /** The longest that an answer of the database is waited for; 5 s unless given. */
+  callSeconds?: number;
 }
 
 /** Wakes runners by the schedules in the database. */
@@ -77,11 +79,11 @@ interface Entry {
  * it is fired, caught up, or recorded as missed, by the daemon that moves the ledger of the schedule first.
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { database: { hot }, clock, log, onTick, daemonId, leaseSeconds = TICK_LEASE_SECONDS } = options;
-  const calls = new Calls(clock, log);
+  const { database: { hot }, clock, log, onTick, daemonId, leaseSeconds = TICK_LEASE_SECONDS, callSeconds = CALL_SECONDS } = options;
+  const calls = new Calls(clock, log, callSeconds);
   const { time } = calls;
   const batch = new EndBatch(hot, () => new Date(time.nowMs()));
-  const place: TickPlace = { hot, clock, log, daemonId, leaseSeconds, end: (ended) => batch.write(ended) };
+  const place: TickPlace = { hot, clock, log, daemonId, leaseSeconds, callSeconds, end: (ended) => calls.watch(() => batch.write(ended)) };
   const entries = new Map(options.runners.map((runner): [string, Entry] => [
     runner.taskName,
     { runner, standing: undefined, lookAtMs: Infinity, isUnclear: true, isVisited: false, isStale: false, tickId: undefined, unreadable: undefined },
@@ -186,7 +188,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
 
   const write = async (moves: Move[]) => {
-    const deadline = new Date(time.nowMs() + CALL_SECONDS * 1000);
+    const deadline = new Date(time.nowMs() + callSeconds * 1000);
     const { done: accounted } = await calls.call(() => account(hot, moves, place, deadline));
     for (const move of moves) wrote(entries.get(move.runner)!, move, accounted.get(move.runner));
   };

@@ -59,7 +59,7 @@ describe('slots that were missed', () => {
   it('each have the reason of their time', () => {
     const evidence: Partial<Evidence> = {
       ticks: [{ startedMs: ms('12:30:00'), endedMs: ms('13:00:00'), finished: true }],
-      troubles: [{ fromMs: ms('12:50:00'), untilMs: ms('14:10:00'), reason: 'database away' }, { fromMs: ms('11:00:00'), untilMs: ms('16:00:00'), reason: 'blocked' }],
+      troubles: [{ fromMs: ms('13:50:00'), untilMs: ms('14:10:00'), reason: 'database away' }, { fromMs: ms('11:00:00'), untilMs: ms('16:00:00'), reason: 'blocked' }],
     };
     expect(decided('skip', '17:30:00', evidence, hourly)?.missed).toEqual(['13:00:00 busy', '14:00:00 database away', '15:00:00 blocked', '16:00:00 blocked', '17:00:00 no daemon']);
   });
