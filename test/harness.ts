@@ -5,6 +5,8 @@ import { openDatabase, type Database, type DatabaseAddress } from '../src/db/dat
 import * as pipeline from '../runners/index.ts';
 import { inDatabase, TEMPLATE } from './global-setup.ts';
 
+export { urlOf } from './url-of.ts';
+
 /**
  * A database of its own for a test file: real PostgreSQL, migrated, with the built-in statuses and nothing else.
  * It is dropped when the file is done.
@@ -23,12 +25,6 @@ export async function createDatabaseAddress(): Promise<DatabaseAddress> {
   await withAdmin(server, (admin) => admin.query(`create database ${name} template ${TEMPLATE}`));
   closers.push(() => withAdmin(server, (admin) => admin.query(`drop database if exists ${name} with (force)`)));
   return inDatabase(server, name);
-}
-
-/** What a process needs in DATABASE_URL to open the address. */
-export function urlOf(address: DatabaseAddress): string {
-  if ('url' in address) return address.url;
-  return `postgresql://${address.user}@/${address.database}?host=${encodeURIComponent(address.host)}&port=${address.port}`;
 }
 
 const closers: (() => Promise<unknown>)[] = [];

@@ -22,11 +22,13 @@ export class TaskQueue {
     this.task = task;
     this.#queue = openQueue(place, task.id);
     this.#queue.on('error', () => {});
+    // A ticket that a dead worker had taken out is free again after as long as an entry is.
+    const leaseMs = options.leaseSeconds * 1000;
     this.#worker = new Worker<Ticket>(queueName(task.id), async ({ data }) => {
       await use(data);
       // There is room for more.
       if (this.#full) void this.wake();
-    }, { prefix: place.prefix, connection: { ...connectionOf(place.redisUrl), maxRetriesPerRequest: null }, concurrency: options.concurrency, name: options.actor });
+    }, { prefix: place.prefix, connection: { ...connectionOf(place.redisUrl), maxRetriesPerRequest: null }, concurrency: options.concurrency, name: options.actor, lockDuration: leaseMs, stalledInterval: leaseMs });
     this.#worker.on('error', (error) => options.log.debug({ err: error, task: task.name }, 'the connection to Redis'));
   }
 

@@ -32,7 +32,7 @@ export class Beat extends SystemTaskRunner {
 }
 
 /** Two tasks between two others; two give results, two write rows of their own. */
-export function diamondWorld(database: Database): World<string> {
+export function diamondWorld(database: Database): World {
   const runners = new Map([
     ['A', new ScriptedRunner('A', { does: returns, retry: RETRY })],
     ['B', new ScriptedRunner('B', { needs: { A: 'processed' }, does: writes('B'), retry: RETRY })],
@@ -43,7 +43,7 @@ export function diamondWorld(database: Database): World<string> {
 }
 
 /** Fills a fresh database with the tasks. */
-export async function prepareDiamond(database: Database): Promise<World<string>> {
+export async function prepareDiamond(database: Database): Promise<World> {
   const em = database.em();
   await em.execute(`insert into status (message, type) select message, type from jsonb_to_recordset(?::jsonb) as s(message text, type text) on conflict do nothing`, [JSON.stringify(STATUSES)]);
   await em.execute(`insert into task (name, kind) select name, 'transient' from unnest(array['A', 'B', 'C', 'D']) as t(name)`);

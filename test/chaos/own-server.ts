@@ -37,7 +37,7 @@ export async function ownServer(dataDir = mkdtempSync(path.join(os.tmpdir(), 'af
     removeStale(places.cluster, socketFolder);
     ensureSocketFolder(socketFolder, setting.runAs.owner);
     const started = await startServer(setting);
-    if ('kind' in started) throw new Error(`PostgreSQL does not start: ${JSON.stringify(started)}\n${lastLines(places.logFile, 0)}`);
+    if ('kind' in started) throw new Error(`PostgreSQL does not start: ${JSON.stringify(started)}\n${lastLines(places.logFile).join('\n')}`);
     server = started;
   };
   await start();
