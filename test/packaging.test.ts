@@ -71,14 +71,15 @@ describe('compose.yaml', () => {
   test('has PostgreSQL, a daemon and a worker, of which only the daemon is reachable, from this machine', () => {
     expect(Object.keys(compose.services)).toEqual(['database', 'daemon', 'worker']);
     expect(Object.values(compose.services).flatMap(({ ports }) => ports ?? [])).toEqual(['127.0.0.1:4000:4000']);
-    expect(worker.command).toEqual(['start', '--no-web']);
+    expect(worker.command).toEqual(['worker']);
     expect(daemon.build).toBe('.');
     expect(worker.image).toBe(daemon.image);
   });
 
-  test('daemon and worker wait for the database, know its address, and nobody has a password in the file', () => {
+  test('daemon and worker wait for the database, the worker for the daemon too, know its address, and nobody has a password in the file', () => {
+    expect(daemon.depends_on).toEqual({ database: { condition: 'service_healthy' } });
+    expect(worker.depends_on).toEqual({ database: { condition: 'service_healthy' }, daemon: { condition: 'service_healthy' } });
     for (const service of [daemon, worker]) {
-      expect(service.depends_on).toEqual({ database: { condition: 'service_healthy' } });
       const url = new URL(service.environment.DATABASE_URL!);
       expect([url.hostname, url.port, url.username, url.pathname]).toEqual(['database', '5432', database.environment.POSTGRES_USER, `/${database.environment.POSTGRES_DB}`]);
       expect(url.password).toBe('');

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 
 /** A daemon that has been silent for longer does not count as alive, seconds: three leases of the usual length. A living one is heard of every 10 s, however long its leases are. */
-export const SILENT_SECONDS = 60;
+const SILENT_SECONDS = 60;
 
 /** Holds for the row `d` of a daemon that is alive. */
 export const IS_ALIVE = `(d.stopped_at is null and d.heartbeat_at > clock_timestamp() - interval '${SILENT_SECONDS} s')`;
@@ -26,6 +26,8 @@ export interface DaemonReport {
   cpuLoad: number | null;
   /** Its machine's clock minus the database's, seconds. */
   clockSkewSeconds: number | null;
+  /** What carries the attempts. */
+  engine: 'local' | 'bullmq';
   /** Why it is not well, by what it said last, whole sentences. A daemon whose main loop stands still says so here. */
   troubles: string[];
   startedAt: Date;
@@ -40,7 +42,7 @@ export interface DaemonReport {
 export async function readDaemons(em: EntityManager): Promise<DaemonReport[]> {
   const rows = await em.execute<Row[]>(DAEMONS);
   return rows.map((row) => ({
-    id: row.id, role: row.role, state: row.state, host: row.host, pid: row.pid, version: row.version, labels: row.labels, running: row.running, concurrency: row.concurrency,
+    id: row.id, role: row.role, state: row.state, host: row.host, pid: row.pid, version: row.version, engine: row.engine, labels: row.labels, running: row.running, concurrency: row.concurrency,
     rssBytes: row.rss_bytes === null ? null : Number(row.rss_bytes), cpuLoad: row.cpu_load, clockSkewSeconds: row.clock_skew_seconds, troubles: row.state === 'stopped' ? [] : row.troubles,
     startedAt: new Date(row.started_at), heartbeatAt: new Date(row.heartbeat_at), stoppedAt: row.stopped_at === null ? null : new Date(row.stopped_at),
     silentSeconds: row.silent_seconds, upSeconds: row.up_seconds,
@@ -64,7 +66,7 @@ export function describeUnserved({ task, requires }: UnservedTask): string {
   return `"${task}" requires ${labels}, which no living daemon has.`;
 }
 
-interface Row extends Pick<DaemonReport, 'id' | 'role' | 'state' | 'host' | 'pid' | 'version' | 'labels' | 'running' | 'concurrency' | 'troubles'> {
+interface Row extends Pick<DaemonReport, 'id' | 'role' | 'state' | 'host' | 'pid' | 'version' | 'engine' | 'labels' | 'running' | 'concurrency' | 'troubles'> {
   rss_bytes: string | null;
   cpu_load: number | null;
   clock_skew_seconds: number | null;
@@ -77,7 +79,7 @@ interface Row extends Pick<DaemonReport, 'id' | 'role' | 'state' | 'host' | 'pid
 
 const DAEMONS = `
 select d.id, d.role, case when d.stopped_at is not null then 'stopped' when ${IS_ALIVE} then 'alive' else 'silent' end as state,
-       d.host, d.pid, d.version, d.labels, d.running, d.concurrency, d.rss_bytes, d.cpu_load, d.clock_skew_seconds, d.troubles,
+       d.host, d.pid, d.version, d.engine, d.labels, d.running, d.concurrency, d.rss_bytes, d.cpu_load, d.clock_skew_seconds, d.troubles,
        d.started_at, d.heartbeat_at, d.stopped_at,
        extract(epoch from clock_timestamp() - coalesce(d.stopped_at, d.heartbeat_at))::float8 as silent_seconds,
        extract(epoch from coalesce(d.stopped_at, clock_timestamp()) - d.started_at)::float8 as up_seconds

@@ -134,11 +134,11 @@ describe('the first page', () => {
     await world.add('a');
     await addDaemon(database, { id: 1 });
     await addDaemon(database, { id: 2, role: 'worker', labels: ['gpu', 'fast'] });
-    await database.em().execute(`update daemon set running = 3, cpu_load = 1.51, rss_bytes = 1234567890 where id = 2`);
+    await database.em().execute(`update daemon set running = 3, cpu_load = 1.51, rss_bytes = 1234567890, troubles = array['the database is slow'] where id = 2`);
     const { get } = await givenWeb(database);
     const html = await (await get('/')).text();
     const text = textOf(html);
-    expect(text).toContain('1 daemon and 1 worker, 16 attempts at once. "Big" requires "gpu" and "memory", which no living daemon has.');
+    expect(text).toContain('1 daemon and 1 worker, 16 attempts at once. worker 2: the database is slow "Big" requires "gpu" and "memory", which no living daemon has.');
     expect(text).not.toContain('"Fit" requires');
     expect(rowsOf(html, 'alive')).toEqual([
       expect.stringMatching(/^observatory:4711 daemon none 1\.2\.3 \S+ 0 of 8$/), expect.stringMatching(/^observatory:4711 worker gpu fast 1\.2\.3 \S+ 3 of 8 150 % 1,180 MiB$/),

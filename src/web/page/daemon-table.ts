@@ -3,13 +3,14 @@ import { describeUnserved, type DaemonReport } from '../../db/daemons.ts';
 import type { Overview } from './overview.ts';
 import { count, counted, icon, instant, type Html } from './words.ts';
 
-/** The daemons and workers that are alive, how busy they are, and the tasks that none of them can run. */
+/** The daemons and workers that are alive, how busy they are, what troubles them, and the tasks that none of them can run. */
 export function daemonTable({ daemons, unserved }: Overview, now: Date): Html {
   const places = daemons.reduce((sum, { concurrency }) => sum + concurrency, 0);
   const words = daemons.length === 0 ? 'No daemon is alive.' : `${inWords(daemons)}, ${counted(places, 'attempt')} at once.`;
+  const worries = [...daemons.flatMap(({ id, role, troubles }) => troubles.map((trouble) => `${role} ${id}: ${trouble}`)), ...unserved.map(describeUnserved)];
   return html`<div id="daemons" hx-swap-oob="true">
   <p class="quiet">${words}</p>
-  ${unserved.length === 0 ? '' : html`<ul class="statuses">${unserved.map((task) => html`<li class="warning">${icon('warning')} ${describeUnserved(task)}</li>`)}</ul>`}
+  ${worries.length === 0 ? '' : html`<ul class="statuses">${worries.map((sentence) => html`<li class="warning">${icon('warning')} ${sentence}</li>`)}</ul>`}
   ${daemons.length === 0 ? '' : table(daemons, now)}
 </div>`;
 }
