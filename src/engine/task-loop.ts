@@ -3,6 +3,9 @@ import { isLimited, type EngineOptions, type EngineTask } from './engine-options
 import { claimLimited } from './limits.ts';
 import type { Places } from './places.ts';
 
+/** Waits after a claim that failed, seconds; they double up to the longest. */
+const [FIRST_AGAIN_SECONDS, LONGEST_AGAIN_SECONDS] = [2, 30];
+
 /** Claims the entries of one task as long as there are any. */
 export class TaskLoop {
   readonly #options: EngineOptions;
@@ -15,6 +18,7 @@ export class TaskLoop {
   #looking: Promise<void> | undefined;
   #again: NodeJS.Timeout | undefined;
   #heldBackBy: string | undefined;
+  #failures = 0;
 
   constructor(options: EngineOptions, task: EngineTask, places: Places, attempt: (entry: ClaimedEntry) => Promise<void>) {
     this.#options = options;
@@ -69,16 +73,25 @@ export class TaskLoop {
     const task = { id, name, kind, claimFromId, version: runner.version };
     const by = { daemonId, actor, leaseSeconds };
     try {
-      if (!isLimited(this.#task)) return await claim(hot.run, task, by, room);
-      const { entries, heldBack } = await claimLimited(hot, task, by, room);
+      const { entries, heldBack } = isLimited(this.#task) ? await claimLimited(hot, task, by, room) : { entries: await claim(hot.run, task, by, room), heldBack: undefined };
+      this.#failures = 0;
       this.#heldBackBy = heldBack?.by;
       clearTimeout(this.#again);
-      if (heldBack?.againInSeconds !== undefined) this.#again = setTimeout(() => void this.wake(), Math.min(heldBack.againInSeconds, 60) * 1000 + 5);
+      if (heldBack?.againInSeconds !== undefined) this.#lookAgainIn(Math.min(heldBack.againInSeconds, 60));
       return entries;
     } catch (error) {
-      log.error({ task: name, err: error }, 'could not claim; the next tick tries again');
+      const againInSeconds = Math.min(FIRST_AGAIN_SECONDS * 2 ** this.#failures, LONGEST_AGAIN_SECONDS);
+      log.error({ task: name, err: error }, `could not claim; trying again in ${againInSeconds} s`);
+      this.#failures += 1;
+      this.#lookAgainIn(againInSeconds);
       return [];
     }
+  }
+
+  // What keeps claims from being made need not tell anybody when it is over.
+  #lookAgainIn(seconds: number): void {
+    clearTimeout(this.#again);
+    if (!this.#stopped) this.#again = setTimeout(() => void this.wake(), seconds * 1000 + 5);
   }
 
   /** Resolves when the entry's end is written. */

@@ -263,6 +263,26 @@ describe('an answer that gets lost', () => {
   });
 });
 
+describe('a database that takes nothing because its disk is full', () => {
+  it('has results wait for it and claims tried again, though nobody says when there is room', async () => {
+    const { world, hot, spool, log, lines, kept } = await given();
+    let isFull = false;
+    const { engine } = world.engine({ spool, log, hot: { ...hot, run: (...args) => (isFull ? Promise.reject(Object.assign(new Error('could not extend file'), { code: '53100' })) : hot.run(...args)) } });
+    const open = gate();
+    world.runner('Match').does(open.script);
+    await engine.wake();
+    await world.runner('Match').began('a');
+    isFull = true;
+    await world.add('b');
+    await engine.wake();
+    open.open();
+    await vi.waitFor(() => expect([kept().length, said(lines, 'could not claim; trying again in 2 s')]).toEqual([1, 1]));
+    isFull = false;
+    await vi.waitFor(async () => expect(await world.statuses('Match')).toEqual({ a: 'processed', b: 'processed' }), 10_000);
+    expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'finished', failure: null }]);
+  });
+});
+
 describe('a network that goes silent', () => {
   it('holds nobody up for longer than a statement may take: ends and claims go on through new connections, and nothing is lost', async () => {
     const { wire, world, engine, work, lines, kept } = await given();

@@ -196,7 +196,7 @@ describe('claims', () => {
     await work();
     expect(await world.entry('a', 'Match')).toMatchObject({ status: 'not processed', attempt: 0, lease_owner: null });
     expect(await world.transitions('a', 'Match')).toEqual([]);
-    expect(lines.map(({ msg }) => msg)).toContain('could not claim; the next tick tries again');
+    expect(lines.map(({ msg }) => msg)).toContain('could not claim; trying again in 2 s');
     await database.em().execute(`delete from attempt`);
     await work();
     expect(await world.attempts('a', 'Match')).toMatchObject([{ attempt: 1, outcome: 'finished', runner_version: 7, daemon_id: 1 }]);

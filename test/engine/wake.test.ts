@@ -87,7 +87,7 @@ describe('a wake', () => {
     });
     await engine.wake();
     expect([world.runner('Match').runs, engine.quiet]).toEqual([[], true]);
-    expect(lines).toContainEqual(expect.objectContaining({ level: 50, msg: 'could not claim; the next tick tries again', task: 'Match' }));
+    expect(lines).toContainEqual(expect.objectContaining({ level: 50, msg: 'could not claim; trying again in 2 s', task: 'Match' }));
     away = false;
     await engine.wake();
     await quiet();
