@@ -31,7 +31,7 @@ export async function run({ address, engine, redisUrl, objects, withinSeconds, l
   const folder = await mkdtemp(path.join(os.tmpdir(), 'afterglow-chaos-'));
   const here = path.resolve(import.meta.dirname);
   const env = {
-    DATABASE_URL: urlOf(address), AFTERGLOW_RUNNERS: path.join(here, 'pipeline.ts'), AFTERGLOW_FIXTURES: path.join(here, 'fixtures'),
+    DATABASE_URL: urlOf(address), AFTERGLOW_RUNNERS: path.join(here, 'pipeline.ts'), AFTERGLOW_FIXTURES: ['statuses', 'tasks'].map((name) => path.join(here, 'fixtures', `${name}.yaml`)).join(':'),
     AFTERGLOW_LEASE_SECONDS: '3', AFTERGLOW_CONCURRENCY: '20', ENGINE: engine, ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
   };
   const started: ReturnType<typeof startProgram>[] = [];
