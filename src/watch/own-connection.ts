@@ -21,7 +21,8 @@ export class OwnConnection {
   async run<Row extends object>(statement: Statement, params: readonly unknown[]): Promise<Row[]> {
     try {
       const { client } = this.#open ?? (await this.#connect());
-      return (await client.query<Row>({ ...statement, values: [...params] })).rows;
+      // Planned anew each time, which costs little every few seconds: the plan of a small table must not be kept until it is large.
+      return (await client.query<Row>(statement.text, [...params])).rows;
     } catch (error) {
       this.#drop();
       throw error;

@@ -162,4 +162,20 @@ describe('a lease', () => {
     await quiet();
     expect(new Set(Object.values(await world.statuses('Match')))).toEqual(new Set(['processed']));
   });
+
+  it('is known to whoever keeps it for all that was claimed together, before the first of their runners is called', async () => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    await world.add('a', 'b', 'c', 'd');
+    const { engine, work } = world.engine({ concurrency: 8 });
+    const kept: string[] = [];
+    engine.leases.keepBy({ added: ({ subject }) => void kept.push(subject), ended: ({ subject }) => void kept.push(`${subject} ended`) });
+    let known: string[] | undefined;
+    world.runner('Match').does(() => {
+      known ??= [...kept];
+      return 'processed';
+    });
+    await work();
+    expect(known).toEqual(['a', 'b', 'c', 'd']);
+    expect(kept.slice(4).toSorted()).toEqual(['a ended', 'b ended', 'c ended', 'd ended']);
+  });
 });

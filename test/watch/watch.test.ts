@@ -12,10 +12,10 @@ beforeAll(async () => {
   database = await createDatabase();
 });
 
-async function given(...subjects: string[]) {
+async function given(options: { leaseSeconds?: number }, ...subjects: string[]) {
   const world = await createWorld(database, { tasks: { Match: {} } });
   await world.add(...subjects);
-  return { world, ...(await startWatch(world, database.address)) };
+  return { world, ...(await startWatch(world, database.address, options)) };
 }
 const beat = async (id: number) => (await database.em().execute<{ ago: number; running: number; rss: number; skew: number }[]>(
   `select extract(epoch from clock_timestamp() - heartbeat_at)::float as ago, running, rss_bytes::float as rss, clock_skew_seconds as skew from daemon where id = ?`, [id],
@@ -23,7 +23,7 @@ const beat = async (id: number) => (await database.em().execute<{ ago: number; r
 
 describe('the watch', () => {
   it('keeps a lease alive as long as its attempt is held, with its progress, and no longer', async () => {
-    const { world, hold, leases } = await given('a');
+    const { world, hold, leases } = await given({}, 'a');
     const attempt = await hold('a');
     const renewals = renewalsOf(world, 'a');
     attempt.progress = 0.25;
@@ -35,7 +35,7 @@ describe('the watch', () => {
   });
 
   it('beats the heart whether anything is held or not, and says what the process is like', async () => {
-    const { hold, daemonId } = await given('a');
+    const { hold, daemonId } = await given({}, 'a');
     await vi.waitFor(async () => expect(await beat(daemonId)).toMatchObject({ running: 0, ago: expect.toSatisfy((ago: number) => ago < 60) }), 10_000);
     await hold('a');
     await database.em().execute(`update daemon set heartbeat_at = now() - interval '1 hour'`);
@@ -47,7 +47,7 @@ describe('the watch', () => {
   });
 
   it('tells attempts that were lost or that a person cancels, and nobody else, and each once', async () => {
-    const { world, hold } = await given('kept', 'lost', 'unwanted');
+    const { world, hold } = await given({}, 'kept', 'lost', 'unwanted');
     const [kept, lost, unwanted] = [await hold('kept'), await hold('lost'), await hold('unwanted')];
     await database.em().execute(
       `update task_register r set cancel_reason = 'wrong catalogue', cancelled_by = 'person dora' from subject s where s.id = r.subject_id and s.name = 'unwanted';
@@ -61,7 +61,7 @@ describe('the watch', () => {
   });
 
   it('does not tell an attempt whose end is just being written that it was lost', async () => {
-    const { world, hold } = await given('written', 'other');
+    const { world, hold } = await given({}, 'written', 'other');
     const [written, other] = [await hold('written'), await hold('other')];
     written.over = true;
     await database.em().execute(`update task_register set status_id = 1, cause = 'reset', actor = 'dora'`);
@@ -71,19 +71,20 @@ describe('the watch', () => {
   });
 
   it('has told the thread of an attempt before a runner of the same turn can hold the loop up', async () => {
-    const { world, hold } = await given('a', 'b');
-    await hold('a');
-    const [b] = [await hold('b')];
+    const { world, hold, daemonId } = await given({ leaseSeconds: 1.5 }, 'a', 'b');
+    await vi.waitFor(async () => expect((await beat(daemonId)).ago).toBeLessThan(60), 10_000);
+    await hold('a', 1.5);
+    const b = await hold('b', 1.5);
     // What the engine does: what was claimed together is added in one turn, and the runners are called in a later microtask.
     await Promise.resolve();
-    const end = performance.now() + 1500;
+    const end = performance.now() + 2500;
     while (performance.now() < end);
     expect((await world.entry('b', 'Match')).lease_seconds).toBeGreaterThan(0);
     expect(b.told).toEqual([]);
   });
 
   it('starts its thread anew when it dies, which takes over what is held', async () => {
-    const { world, hold, threads, lines, watch } = await given('a');
+    const { world, hold, threads, lines, watch } = await given({}, 'a');
     const attempt = await hold('a', 3600);
     await threads[0]!.terminate();
     await vi.waitFor(async () => expect((await world.entry('a', 'Match')).lease_seconds).toBeLessThan(1), 10_000);
@@ -95,7 +96,7 @@ describe('the watch', () => {
   });
 
   it('ends its thread when it is stopped', async () => {
-    const { watch, threads, lines } = await given();
+    const { watch, threads, lines } = await given({});
     const gone = once(threads[0]!, 'exit');
     await watch.stop();
     await gone;
