@@ -1,5 +1,7 @@
 import os from 'node:os';
 import type pg from 'pg';
+import { installed } from './peers/installed.ts';
+import type { RedisServer } from './peers/redis-server.ts';
 import type { Table } from './table.ts';
 
 /** Settings that move the figures. */
@@ -7,8 +9,11 @@ const SETTINGS = [
   'fsync', 'synchronous_commit', 'full_page_writes', 'wal_level', 'wal_compression', 'max_wal_size', 'shared_buffers', 'work_mem', 'autovacuum', 'jit',
 ];
 
+/** Packages whose versions move the figures. */
+const PACKAGES = ['pg', 'pg-boss', 'graphile-worker', 'bullmq', 'ioredis'];
+
 /** What the figures were measured on. */
-export async function describeMachine(admin: pg.Client, embedded: boolean): Promise<Table> {
+export async function describeMachine(admin: pg.Client, embedded: boolean, redis: RedisServer | undefined): Promise<Table> {
   const settings = await admin.query<{ name: string; value: string }>(
     `select name, current_setting(name) as value from pg_settings where name = any ($1) order by array_position($1, name)`,
     [SETTINGS],
@@ -27,6 +32,8 @@ export async function describeMachine(admin: pg.Client, embedded: boolean): Prom
       ['Node', process.versions.node],
       ['PostgreSQL', `${rows[0]!.version}, ${embedded ? 'the embedded one over its unix socket' : 'given by --url'}`],
       ['its settings', settings.rows.map(({ name, value }) => `${name} ${value}`).join(', ')],
+      ['Redis', redis?.version ?? 'none here'],
+      ['packages', PACKAGES.map(installed).join(', ')],
     ],
   };
 }

@@ -1,5 +1,5 @@
-import type { Section } from './section.ts';
-import { markdown, type Table } from './table.ts';
+import { reaches, type Goal, type Section } from './section.ts';
+import { markdown, type Cell, type Table } from './table.ts';
 
 /** Everything that was measured, as the tables go to standard output. */
 export function printed(machine: Table, sections: readonly Section[]): string {
@@ -22,12 +22,21 @@ export function page(machine: Table, sections: readonly Section[]): string {
       ['What the figures do not show, and where we lose:', '', ...limits.map((limit) => `- ${limit}`)].join('\n'),
     ]),
     '## Running them',
-    'Run `npm run bench`; it needs some 10 GB of disk for the largest register (`TMPDIR` says where) and the better part of an hour. `npm run bench -- --help` lists the options: ' +
-      '`--only` runs one part, `--quick` runs everything small, `--transients` gives other sizes, `--url` measures a PostgreSQL of yours.',
+    'Run `npm run bench`; it needs some 20 GB of disk for the largest registers (`TMPDIR` says where), half an hour on two cores that have nothing else to do, and a `redis-server` for BullMQ, which is left out without one. `npm run bench -- --help` lists the options: ' +
+      '`npm run bench -- pipeline` runs one part, `--quick` runs everything small, `--transients` and `--objects` give other sizes, `--url` measures a PostgreSQL of yours.',
   ].join('\n\n')}\n`;
 }
 
 function ratioTables(sections: readonly Section[]): Table[] {
-  const rows = sections.flatMap(({ ratios }) => ratios.map(({ what, ratio, goal }) => [what, ratio, goal ?? '']));
-  return rows.length === 0 ? [] : [{ title: 'Ratios', head: ['what', 'ratio', 'goal'], rows }];
+  const ratios = sections.flatMap((section) => section.ratios.map(({ what, ratio, goal }) => row(what, ratio, goal)));
+  const figures = sections.flatMap((section) => (section.figures ?? []).map(({ what, figure, goal }) => row(what, figure, goal)));
+  return [
+    { title: 'Ratios', head: ['what', 'ratio', 'goal', 'reached'], rows: ratios },
+    { title: 'Figures with a goal, on this machine', head: ['what', 'figure', 'goal', 'reached'], rows: figures },
+  ].filter(({ rows }) => rows.length > 0);
+}
+
+function row(what: string, figure: number, goal: Goal | undefined): Cell[] {
+  if (goal === undefined) return [what, figure, '', ''];
+  return [what, figure, 'atLeast' in goal ? `at least ${goal.atLeast}` : `at most ${goal.atMost}`, reaches(figure, goal) ? 'yes' : '**no**'];
 }

@@ -26,6 +26,8 @@ export interface Section {
   method: readonly string[];
   tables: readonly Table[];
   ratios: readonly Ratio[];
+  /** Figures of this machine that have a goal. */
+  figures?: readonly Figure[];
   /** What the figures do not show, and where we lose. */
   limits: readonly string[];
 }
@@ -34,6 +36,20 @@ export interface Section {
 export interface Ratio {
   what: string;
   ratio: number;
-  /** What we want it to be, in words. */
-  goal?: string;
+  goal?: Goal;
+}
+
+/** A figure in units of its own; `what` says in which. */
+export interface Figure {
+  what: string;
+  figure: number;
+  goal?: Goal;
+}
+
+/** What we want a figure to be. */
+export type Goal = { atLeast: number } | { atMost: number };
+
+/** Whether a figure is what we want it to be. */
+export function reaches(figure: number, goal: Goal): boolean {
+  return 'atLeast' in goal ? figure >= goal.atLeast : figure <= goal.atMost;
 }

@@ -16,6 +16,8 @@ export interface BenchServer {
   readonly embedded: boolean;
   /** A connection for creating databases and asking the server about itself. */
   readonly admin: pg.Client;
+  /** The server's log; undefined where the server is not ours. */
+  readonly logFile: string | undefined;
   /** A new database, empty or a copy; nobody may be connected to what is copied. */
   create(template?: DatabaseAddress): Promise<DatabaseAddress>;
   drop(address: DatabaseAddress): Promise<void>;
@@ -56,6 +58,7 @@ export async function openServer(url: string | undefined): Promise<BenchServer> 
     folder,
     embedded: own !== undefined,
     admin,
+    logFile: own?.logFile,
     async create(template) {
       const name = `${prefix}_${made.size}_${randomBytes(2).toString('hex')}`;
       made.add(name);
@@ -89,6 +92,19 @@ export async function openServer(url: string | undefined): Promise<BenchServer> 
 /** The same address for `pg`. */
 export function clientConfig(address: DatabaseAddress): pg.ClientConfig {
   return 'url' in address ? { connectionString: address.url } : address;
+}
+
+/** Does something over a connection of its own. */
+export async function withClient<T>(address: DatabaseAddress, act: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client(clientConfig(address));
+  // A lost connection fails the statement that is under way; without a listener it would end the process.
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await act(client);
+  } finally {
+    await client.end();
+  }
 }
 
 /** What a process needs in DATABASE_URL to open the address. */

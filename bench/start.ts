@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { launchPostgres } from '../src/db/postgres/launch.ts';
+import { residentBytes } from './resident.ts';
 import type { Bench, Section } from './section.ts';
 import { urlOf, type BenchServer } from './server.ts';
 import { median } from './statistics.ts';
@@ -17,6 +18,8 @@ interface Round {
   toFirstClaim: number;
   nothingToDo: number;
   stop: number;
+  /** MB; undefined where there is no /proc. */
+  resident: number | undefined;
 }
 
 /** How long a daemon takes to start and to stop, as processes of the real command. */
@@ -32,12 +35,12 @@ export async function startSection({ server, quick, signal, progress }: Bench): 
     await runToEnd(daemon);
     const claimedAt = await home.withDatabase(lastClaimAt);
     const nothingToDo = await runToEnd(daemon);
-    rounds.push({ toFirstClaim: (claimedAt - begun) / 1000, nothingToDo, stop: await startAndStop(daemon) });
+    rounds.push({ toFirstClaim: (claimedAt - begun) / 1000, nothingToDo, ...(await startAndStop(daemon)) });
     progress(`start: round ${round + 1}: first claim after ${rounds.at(-1)!.toFirstClaim.toFixed(2)} s, stopped within ${rounds.at(-1)!.stop.toFixed(2)} s`);
   }
-  const row = (name: string, of: (round: Round) => number) => {
-    const values = rounds.map(of);
-    return [name, median(values), Math.min(...values), Math.max(...values)];
+  const row = (name: string, of: (round: Round) => number | undefined) => {
+    const values = rounds.flatMap((round) => of(round) ?? []);
+    return values.length === 0 ? [name, 'not known', '', ''] : [name, median(values), Math.min(...values), Math.max(...values)];
   };
   const whose = server.embedded ? 'The embedded PostgreSQL is started and stopped within each figure' : 'The database runs already';
   return {
@@ -57,6 +60,7 @@ export async function startSection({ server, quick, signal, progress }: Bench): 
           ['the very first run: all transients through all tasks, once', first, '', ''],
         ],
       },
+      { title: 'Resident memory of the daemon with its pages, MB', head: ['', 'median', 'least', 'most'], rows: [row('`afterglow start`, healthy, with nothing to do', ({ resident }) => resident)] },
     ],
     ratios: [],
     limits: ['The very first run also makes the database and loads the galaxy catalogue; it is measured once.'],
@@ -130,15 +134,16 @@ async function runToEnd(daemon: DaemonSetting): Promise<number> {
   return (performance.now() - started) / 1000;
 }
 
-/** Seconds from the signal to the end of a daemon that is healthy and has nothing to do. */
-async function startAndStop(daemon: DaemonSetting): Promise<number> {
+/** Seconds from the signal to the end of a daemon that is healthy and has nothing to do, and its memory before. */
+async function startAndStop(daemon: DaemonSetting): Promise<Pick<Round, 'stop' | 'resident'>> {
   const { child, ended, said } = startDaemon([], daemon);
   const pages = await said(/pages: (http:\/\/[^\s"]+)/);
   while (!(await healthy(pages))) await new Promise((resolve) => setTimeout(resolve, 20));
+  const bytes = await residentBytes(child.pid!);
   const started = performance.now();
   child.kill('SIGTERM');
   await ended;
-  return (performance.now() - started) / 1000;
+  return { stop: (performance.now() - started) / 1000, resident: bytes === undefined ? undefined : bytes / 1e6 };
 }
 
 async function healthy(pages: string): Promise<boolean> {

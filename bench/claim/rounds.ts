@@ -5,6 +5,8 @@ import type { Register } from './register.ts';
 /** What is measured at every size: `expected` entries have to be taken each time. */
 export interface Scenario {
   name: string;
+  /** The task that it is about; it is measured where the register has it. */
+  task: string;
   expected: number;
   run: (register: Register) => Promise<{ ms: number; entries: number }>;
 }
@@ -23,11 +25,12 @@ export interface Timing {
  * Measures scenarios at several sizes side by side: one sample at each size after the other, so that whatever else the machine does
  * meets all sizes alike.
  *
- * @param registers the smallest first
+ * @param all the smallest first
  */
-export async function timeRounds(registers: readonly Register[], scenarios: readonly Scenario[], { rounds, samples }: { rounds: number; samples: number }): Promise<Timing[]> {
+export async function timeRounds(all: readonly Register[], scenarios: readonly Scenario[], { rounds, samples }: { rounds: number; samples: number }): Promise<Timing[]> {
   const timings: Timing[] = [];
   for (const scenario of scenarios) {
+    const registers = all.filter(({ graph }) => graph.tasks.some(({ name }) => name === scenario.task));
     const perRound: number[][][] = [];
     // Warm-up: plans, catalogues and the pages that will be read.
     for (const register of registers) for (let i = 0; i < 5; i += 1) await sample(scenario, register);

@@ -1,10 +1,9 @@
 import { Queue, Worker } from 'bullmq';
 import pg from 'pg';
-import { clientConfig } from '../server.ts';
+import { clientConfig, nameOf } from '../server.ts';
 import { installed } from './installed.ts';
 import type { Item, Peer, Run } from './peer.ts';
 
-const QUEUE = 'entry';
 const ADDED_AT_ONCE = 1_000;
 /** Connections to PostgreSQL for the status table. */
 const CONNECTIONS = 16;
@@ -19,17 +18,19 @@ export const bullmq: Peer = {
   setUp:
     'one worker with the concurrency as its `concurrency`; Redis on a unix socket with `appendonly yes`, `appendfsync everysec`, `maxmemory-policy noeviction`, as its page “Going to production” advises, and no snapshots; ' +
     `the last 1,000 completed jobs are kept; for the graph one statement over a pool of ${CONNECTIONS} connections writes the status and says what became ready, which \`addBulk\` then enqueues: two stores, so that a crash between the two loses work`,
-  async open({ address, redis }, concurrency) {
-    if (redis === undefined) throw new TypeError('BullMQ needs a redis-server.');
-    const connection = { path: redis.socket, maxRetriesPerRequest: null };
-    const queue = new Queue<Item>(QUEUE, { connection });
+  async open({ address, redisSocket }, concurrency) {
+    if (redisSocket === undefined) throw new TypeError('BullMQ needs a redis-server.');
+    const connection = { path: redisSocket, maxRetriesPerRequest: null };
+    // Of its own, so that runs do not find each other's jobs.
+    const name = nameOf(address);
+    const queue = new Queue<Item>(name, { connection });
     const pool = new pg.Pool({ ...clientConfig(address), max: CONNECTIONS });
     pool.on('error', () => {});
     let worker: Worker<Item> | undefined;
     let failure: Error | undefined;
     const add = async (items: readonly Item[]) => void (await queue.addBulk(items.map((data) => ({ name: 'entry', data }))));
     const start = async (run: Run) => {
-      worker = new Worker<Item>(QUEUE, async ({ data }) => run(data), { connection, concurrency, removeOnComplete: { count: 1_000 }, removeOnFail: { count: 5_000 } });
+      worker = new Worker<Item>(name, async ({ data }) => run(data), { connection, concurrency, removeOnComplete: { count: 1_000 }, removeOnFail: { count: 5_000 } });
       worker.on('failed', (_job, error) => (failure ??= error));
       worker.on('error', (error) => (failure ??= error));
       await worker.waitUntilReady();

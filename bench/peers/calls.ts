@@ -2,7 +2,7 @@ import { DeliveryError } from '../pipeline/delivery-error.ts';
 import type { Item } from './peer.ts';
 
 /** A run in which nothing happens for so long has lost something. */
-const SILENCE_SECONDS = 20;
+const SILENCE_SECONDS = 60;
 
 /** Counts the calls for each item, so that none can be lost or done twice unseen. */
 export class Calls {

@@ -1,5 +1,4 @@
 import type { DatabaseAddress } from '../../src/db/database.ts';
-import type { RedisServer } from './redis-server.ts';
 
 /** One piece of work: a task of an object. Where there is no graph, the task is 1. */
 export interface Item {
@@ -11,7 +10,8 @@ export interface Item {
 export interface PeerPlace {
   /** A database of its own; for pipelines with the status table in it. */
   address: DatabaseAddress;
-  redis: RedisServer | undefined;
+  /** The unix socket of a Redis, for those who need one. */
+  redisSocket: string | undefined;
 }
 
 /** A system that we measure ourselves against. */

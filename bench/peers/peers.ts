@@ -7,8 +7,8 @@ import type { RedisServer } from './redis-server.ts';
 const PEERS: readonly Peer[] = [pgBoss, graphileWorker, graphileWorkerBatching, bullmq];
 
 /** The peers that can run here. */
-export function availablePeers(redis: RedisServer | undefined): readonly Peer[] {
-  return PEERS.filter(({ needsRedis }) => !needsRedis || redis !== undefined);
+export function availablePeers(hasRedis: boolean): readonly Peer[] {
+  return PEERS.filter(({ needsRedis }) => !needsRedis || hasRedis);
 }
 
 /** How each was set up, a list in Markdown; those that are left out say so. */

@@ -11,8 +11,6 @@ export interface RedisServer {
   socket: string;
   /** CPU seconds that it has used; undefined where we cannot know. */
   cpuSeconds(): number | undefined;
-  /** Removes everything in it. */
-  flush(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,7 +56,6 @@ export async function openRedis(folder: string): Promise<RedisServer | undefined
       version: /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown',
       socket,
       cpuSeconds: () => serverCpuSeconds(child.pid!),
-      flush: async () => void (await client.flushall()),
       close,
     };
   } catch (error) {

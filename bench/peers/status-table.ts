@@ -1,8 +1,7 @@
-import pg from 'pg';
-import { clientConfig } from '../server.ts';
 import type { DatabaseAddress } from '../../src/db/database.ts';
 import type { Graph } from '../graph.ts';
 import { DeliveryError } from '../pipeline/delivery-error.ts';
+import { withClient } from '../server.ts';
 import type { Item } from './peer.ts';
 
 /**
@@ -99,14 +98,4 @@ export async function assertAllProcessed(address: DatabaseAddress, entries: numb
     const { all, done } = rows[0]!;
     if (Number(all) !== entries || Number(done) !== entries) throw new DeliveryError([`${done} entries of ${all} are processed, expected ${entries}`]);
   });
-}
-
-async function withClient(address: DatabaseAddress, act: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client(clientConfig(address));
-  await client.connect();
-  try {
-    await act(client);
-  } finally {
-    await client.end();
-  }
 }

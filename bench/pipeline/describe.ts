@@ -2,7 +2,7 @@ import { medianOf, ratioOf, type Rounds } from '../alternate.ts';
 import * as blast17 from '../blast17.ts';
 import { describePeers } from '../peers/peers.ts';
 import type { RedisServer } from '../peers/redis-server.ts';
-import type { Ratio, Section } from '../section.ts';
+import type { Goal, Ratio, Section } from '../section.ts';
 import type { Cell } from '../table.ts';
 import type { Run } from './measured.ts';
 
@@ -122,13 +122,13 @@ function sleepingRow(rounds: Rounds<Run>, name: string, objects: number, found: 
 
 function ratios(found: PipelineRuns, peers: readonly string[]): Ratio[] {
   const { empty, sleeping, whole, best, objects, sleepMs } = found;
-  const ratio = (what: string, value: number | undefined, goal?: string): Ratio[] => (value === undefined ? [] : [{ what, ratio: value, ...(goal !== undefined && { goal }) }]);
-  const atLeast = (name: string) => (name === best ? `at least ${GOAL}` : undefined);
+  const ratio = (what: string, value: number | undefined, goal?: Goal): Ratio[] => (value === undefined ? [] : [{ what, ratio: value, ...(goal !== undefined && { goal }) }]);
+  const atLeast = (name: string) => (name === best ? { atLeast: GOAL } : undefined);
   return [
     ...peers.flatMap((name) => ratio(`pipeline, objects a minute, empty runners: afterglow over ${name}`, ratioOf(empty, OURS, name, speed), atLeast(name))),
     ...(best === undefined ? [] : ratio(`the same with ${whole.objects.toLocaleString('en-US')} objects: afterglow over ${best}`, ratioOf(whole.empty, OURS, best, speed), atLeast(best))),
     ...peers.flatMap((name) => ratio(`pipeline, objects a minute, runners of ${sleepMs} ms: afterglow over ${name}`, ratioOf(sleeping, OURS, name, speed))),
-    ...ratio(`pipeline, runners of ${sleepMs} ms: afterglow over the ideal, seconds`, overhead(sleeping, OURS, objects, found), `at most ${GOAL_OVERHEAD}`),
+    ...ratio(`pipeline, runners of ${sleepMs} ms: afterglow over the ideal, seconds`, overhead(sleeping, OURS, objects, found), { atMost: GOAL_OVERHEAD }),
   ];
 }
 

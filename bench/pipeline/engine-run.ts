@@ -17,7 +17,7 @@ export interface EngineRun {
 }
 
 /** A run that hears nothing for so long has lost something. */
-const SILENCE_SECONDS = 20;
+const SILENCE_SECONDS = 60;
 
 /**
  * Takes all transients of a copy of `template` through their tasks, with the engine as a daemon uses it: one process, woken by the

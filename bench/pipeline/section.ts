@@ -25,7 +25,7 @@ export async function pipelineSection({ server, redis, quick, objects: asked, pr
   const concurrency = quick ? 8 : 64;
   const tasks = blast17.tasks.length;
   const templates = new Templates(server);
-  const peers = availablePeers(redis);
+  const peers = availablePeers(redis !== undefined);
   const sidesOf = (count: number, sleepMs: number): Side<Run>[] => [
     { name: OURS, ours: true, run: async () => runEngine(server, await templates.of(count), { graph: sleepMs === 0 ? blast17 : sleepers(), transients: count, concurrency }) },
     ...peers.map((peer) => ({ name: peer.name, ours: false, run: () => runPeer(peer, server, redis, { graph: blast17, objects: count, concurrency, sleepMs }) })),
@@ -35,11 +35,10 @@ export async function pipelineSection({ server, redis, quick, objects: asked, pr
   try {
     const connections = await bestConnections(server, objects * tasks, quick ? [2, 4] : CONNECTIONS, progress);
     const ceiling: Side<Run> = { name: CEILING, ours: true, run: () => runCeiling(server, objects * tasks, connections) };
-    progress('pipeline: warming up');
-    await alternate(sidesOf(quick ? 5 : 200, 0), 1, () => {});
-    const rounds = quick ? 2 : 5;
+    if (!quick) await alternate(sidesOf(200, 0), 1, (_round, name) => progress(`pipeline: warming up: ${name}`));
+    const rounds = quick ? 1 : 5;
     const empty = await alternate([...sidesOf(objects, 0), ceiling], rounds, said('empty runners', objects));
-    const sleeping = await alternate(sidesOf(objects, SLEEP_MS), quick ? 1 : rounds, said(`runners of ${SLEEP_MS} ms`, objects));
+    const sleeping = await alternate(sidesOf(objects, SLEEP_MS), rounds, said(`runners of ${SLEEP_MS} ms`, objects));
     const best = bestPeer(empty, peers.map(({ name }) => name));
     const both = (sleepMs: number) => sidesOf(wholeObjects, sleepMs).filter(({ name }) => name === OURS || name === best);
     const whole = {
