@@ -226,6 +226,7 @@ export class Daemon {
     const silentSeconds = (this.#options.clock.monotonicMs() - this.#lastCare) / 1000;
     if (silentSeconds > this.#careSeconds * 6) reasons.push(`nothing was rescued or woken for ${Math.round(silentSeconds)} s`);
     reasons.push(...this.#watch.troubles, ...this.#engine.unsettled.troubles);
+    reasons.push(...(this.#pool?.troubles ?? []));
     if (this.#stopped) reasons.push('the daemon is stopping');
     return reasons;
   }

@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { hasChildren, hasInEnvironment, readProcess, readProcesses, residentMiB, type ProcessRow } from './process-table.ts';
+import { hasChildren, hasInEnvironment, readProcess, readProcesses, recentProcesses, residentMiB, type ProcessRow } from './process-table.ts';
 
 /** How often those who were killed are looked for: often at first, then less so. Milliseconds. */
 const LOOK_MS = { first: 10, most: 250 };
 /** Who does not go though it was killed for so long is not ours to kill (it has become another user); seconds. */
 const UNKILLABLE_SECONDS = 10;
+/** How old the table of processes may be that memory is looked up by, ms. */
+const RECENT_MS = 200;
 const HAS_TABLE = readProcess(process.pid) !== undefined;
 
 /**
@@ -40,7 +42,7 @@ export class ProcessGroup {
   usage(): { residentMiB: number; cpuSeconds: number } | undefined {
     const leader = readProcess(this.leader);
     if (leader === undefined) return undefined;
-    const members = this.startedAny ? readProcesses().filter(({ group }) => group === this.leader) : [leader];
+    const members = this.startedAny ? recentProcesses(RECENT_MS).filter(({ group }) => group === this.leader) : [leader];
     return {
       residentMiB: members.reduce((sum, { pid }) => sum + residentMiB(pid), 0),
       cpuSeconds: members.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),

@@ -1,4 +1,5 @@
 import { Pool } from 'tarn';
+import { describeError } from '../db/storable.ts';
 import type { IsolatedResult, IsolatedRun, Isolation } from '../engine/isolated.ts';
 import type { Logger } from '../log.ts';
 import { IsolatedProcess } from './isolated-process.ts';
@@ -55,6 +56,8 @@ export class ProcessPool implements Isolation {
   /** What each process ran last: what it prints may come after its word that it is done. */
   readonly #last = new WeakMap<IsolatedProcess, IsolatedRun>();
   #starting = 0;
+  /** Why no process could be started when that was last tried. */
+  #trouble: string | undefined;
   /** Attempts that have a process or are about to get one; the others wait. */
   #admitted = 0;
   readonly #waiting: (() => void)[] = [];
@@ -74,6 +77,11 @@ export class ProcessPool implements Isolation {
 
   get state(): PoolState {
     return { most: this.#options.processes, processes: this.#processes.size, busy: this.#busy.size, ...this.#counts };
+  }
+
+  /** Why the pool is not well, whole sentences; empty where it is. */
+  get troubles(): string[] {
+    return this.#trouble === undefined ? [] : [this.#trouble];
   }
 
   /** Starts a process for each of these memory limits, as many as there may be, so that the first attempts need not wait. */
@@ -203,12 +211,16 @@ export class ProcessPool implements Isolation {
       });
       this.#processes.add(process);
       this.#counts.started += 1;
+      this.#trouble = undefined;
       log.debug({ pid: process.pid }, 'a process for isolated attempts was started');
       void process.gone.then(({ exitCode, signal }) => {
         this.#processes.delete(process);
         log.debug({ pid: process.pid, exitCode, signal }, 'a process for isolated attempts has ended');
       });
       return process;
+    } catch (error) {
+      this.#trouble = describeError(error).message;
+      throw error;
     } finally {
       this.#starting -= 1;
     }

@@ -30,6 +30,15 @@ export function readProcesses(): ProcessRow[] {
   return namesIn('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []));
 }
 
+let recent: { rows: ProcessRow[]; atMs: number } | undefined;
+
+/** Every process that runs, or ran so many milliseconds ago: reading thousands of them for each of many groups would take its time. */
+export function recentProcesses(mostMs: number): ProcessRow[] {
+  const now = performance.now();
+  if (recent === undefined || now - recent.atMs > mostMs) recent = { rows: readProcesses(), atMs: now };
+  return recent.rows;
+}
+
 /** Resident memory in MiB; 0 where the process is gone. */
 export function residentMiB(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;

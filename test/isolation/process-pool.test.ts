@@ -151,6 +151,7 @@ describe('a process that dies in the middle of an attempt', () => {
     expect(error).toBeInstanceOf(ProcessDiedError);
     expect(error.message).toMatch(/^A process for isolated attempts could not be started: The runners of \/nowhere\/runners.ts cannot be loaded/);
     expect(pool.state).toMatchObject({ processes: 0, busy: 0 });
+    expect(pool.troubles).toEqual([error.message]);
   });
 });
 
