@@ -1,5 +1,6 @@
 // A process that runs isolated attempts, one after the other: started by an IsolatedProcess, told what to do by messages.
 // What to make of how a runner ended is decided by the parent; here it is only run, and what it wrote is committed on demand.
+import { writeFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { attachDatabase } from '../db/database.ts';
@@ -63,7 +64,17 @@ async function run(order: Extract<ToProcess, { type: 'run' }>): Promise<FromProc
   return current.run();
 }
 
+/** Where the machine's memory runs out, this process and what it starts go before the daemon and the database. From −1000 to 1000; raising it is free to everybody. */
+function goFirst(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', '500');
+  } catch {
+    // No Linux.
+  }
+}
+
 async function prepare(settings: ProcessSettings): Promise<Prepared> {
+  goFirst();
   const watched = watchParent();
   const pipeline = await loadPipeline(settings.runnersFile);
   const runners = new Map(pipeline.periodicRunners.filter(isSubjectRunner).map((runner) => [runner.taskName, runner]));

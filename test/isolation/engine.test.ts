@@ -2,6 +2,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Daemon } from '../../src/daemon/daemon.ts';
 import type { Isolation } from '../../src/engine/isolated.ts';
+import { keyOf } from '../../src/engine/leases.ts';
 import { ProcessDiedError } from '../../src/errors.ts';
 import type { Json } from '../../src/runner/outcome.ts';
 import { optionsFor } from '../daemon/daemon-options.ts';
@@ -173,6 +174,19 @@ describe('an isolated attempt that is to stop', () => {
     expect(alive([pid])).toEqual([]);
     expect(attempt).toMatchObject({ outcome: 'timed out', error: { name: 'TimeLimitError' } });
     expect(attempt!.wall_seconds).toBeGreaterThan(0.49);
+  });
+
+  test('is cancelled for a person, whether it obeys or not', async () => {
+    const world = await createDoers({ killGraceSeconds: 0.1 });
+    await add(world, 'ignores');
+    const { engine, quiet } = world.engine({ isolation });
+    void engine.wake(world.task('Do').id);
+    await expect.poll(() => isolation.state.busy, SOON).toBe(1);
+    engine.leases.cancelled(keyOf(engine.leases.all[0]!), 'person ada', 'wrong field');
+    await quiet();
+    expect(await world.entry('2010ag', 'Do')).toMatchObject({ status: 'not processed', setbacks: 0, reason: 'Cancelled by person ada: wrong field' });
+    expect(await world.attempts('2010ag', 'Do')).toMatchObject([{ outcome: 'cancelled', error: { name: 'CancelledError', by: 'person ada' } }]);
+    expect(isolation.state.busy).toBe(0);
   });
 
   test('is handed back when the daemon stops, whatever it does', async () => {

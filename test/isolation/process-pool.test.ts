@@ -35,6 +35,12 @@ describe('an attempt in a process of its own', () => {
     expect(readFileSync(`/proc/${Number(pid)}/cmdline`, 'utf8')).not.toMatch(/secret|deeds|db/);
   });
 
+  test.runIf(existsSync('/proc/self/oom_score_adj'))('goes before its daemon where the memory of the machine runs out', async () => {
+    const { pid } = await told(attempt(pool, 'tells'));
+    const before = (of: number | 'self') => Number(readFileSync(`/proc/${of}/oom_score_adj`, 'utf8'));
+    expect(before(Number(pid))).toBeGreaterThan(before('self'));
+  });
+
   test('costs no process of its own: one is used again and again', async () => {
     const first = await told(attempt(pool, 'tells'));
     expect(await told(attempt(pool, 'tells'))).toMatchObject({ pid: first.pid, runs: Number(first.runs) + 1 });
