@@ -1,6 +1,7 @@
 import { createTask, validateDetailed } from 'node-cron';
 import { ConfigError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { firstPassSince } from './zone-offset.ts';
 
 /** When a schedule fires: its slots, each an instant. */
 export type Plan = CronPlan | IntervalPlan;
@@ -109,14 +110,23 @@ function matcher(pattern: string, timeZone: string): Pick<CronPlan, 'next' | 'ro
       { spanMs: 60_000, count: seconds.size, firstMs: firstSecond * 1000 },
     ],
     next(after) {
-      try {
-        return timeMatcher.getNextMatch(after);
-      } catch (error) {
-        if ((error as Error).message.includes('next matching date')) return undefined;
-        throw error;
-      }
+      const slot = matchAfter(timeMatcher, after);
+      const since = firstPassSince(timeZone, after.getTime());
+      if (since === undefined) return slot;
+      // node-cron knows one pass of the two. Asked from within the other one, if that is the first, it leaves slots out.
+      const first = matchAfter(timeMatcher, new Date(since - 1));
+      return first !== undefined && first > after ? first : slot;
     },
   };
+}
+
+function matchAfter(timeMatcher: WithMatcher['timeMatcher'], after: Date): Date | undefined {
+  try {
+    return timeMatcher.getNextMatch(after);
+  } catch (error) {
+    if ((error as Error).message.includes('next matching date')) return undefined;
+    throw error;
+  }
 }
 
 const known = new Map<string, Plan | undefined>();

@@ -1,4 +1,5 @@
 import type { CronPlan, Plan, Round } from './plan.ts';
+import { offsetMs } from './zone-offset.ts';
 
 /** A time in which one plan is in force: after an instant, up to and including another one. */
 export interface Stretch {
@@ -53,19 +54,4 @@ function isFirstOf(round: Round, { timeZone }: CronPlan, slot: Date): boolean {
   const offset = offsetMs(timeZone, start);
   // A change of the clocks at its end is one in it: the time after it may come a second time.
   return (start + offset) % round.spanMs === 0 && offsetMs(timeZone, start + round.spanMs) === offset;
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** What the clocks of a zone are ahead of UTC at an instant, milliseconds. */
-function offsetMs(timeZone: string, atMs: number): number {
-  let format = formats.get(timeZone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset', year: 'numeric' });
-    formats.set(timeZone, format);
-  }
-  const [, sign, hours, minutes, seconds] = /GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(format.format(atMs)) ?? [];
-  if (sign === undefined) return 0;
-  const span = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds ?? 0)) * 1000;
-  return sign === '-' ? -span : span;
 }

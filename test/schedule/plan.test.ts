@@ -43,6 +43,21 @@ describe('cron', () => {
     expect(slots(pattern, 'Europe/Berlin', after, expected.length)).toEqual(expected);
   });
 
+  it.each(['Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Antarctica/Troll', 'America/Santiago'])(
+    'the slots around the hour that comes twice in %s are the same from wherever one asks',
+    (timeZone) => {
+      const year = Array.from({ length: 366 }, (_, day) => Date.UTC(2026, 0, 1 + day));
+      const hours = (ms: number) => Number(new Intl.DateTimeFormat('en', { timeZone, hour: 'numeric', minute: 'numeric', hourCycle: 'h23' }).format(ms).replace(':', '.'));
+      const change = year.find((ms) => hours(ms + 86_400_000) < hours(ms) && hours(ms) - hours(ms + 86_400_000) < 3)!;
+      const plan = parsePlan('*/10 * * * *', timeZone);
+      const chain: number[] = [];
+      for (let slot = new Date(change); slot.getTime() < change + 86_400_000; slot = plan.next(slot)!) chain.push(slot.getTime());
+      for (let ms = change; ms < chain.at(-1)!; ms += 77_000) expect(plan.next(new Date(ms))!.getTime()).toBe(chain.find((slot) => slot > ms));
+      expect(chain.length).toBeLessThan(24 * 6);
+      expect(chain.length).toBeGreaterThan(21 * 6);
+    },
+  );
+
   it('never pauses in UTC', () => {
     expect(slots('0 * * * *', 'UTC', '2026-10-24T22:30:00Z', 5)).toEqual(['10-24 23:00', '10-25 00:00', '10-25 01:00', '10-25 02:00', '10-25 03:00']);
   });
