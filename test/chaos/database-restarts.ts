@@ -1,17 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { openDatabase, type Database } from '../../src/db/database.ts';
-import { openEntries, prepareDiamond, whatBroke } from './diamond.ts';
+import { openEntries, prepareDiamond } from './diamond.ts';
+import { finish } from './finish.ts';
 import { ownServer, type OwnServer } from './own-server.ts';
 import { startDiamond, type DiamondProcess } from './start-diamond.ts';
+import { untilOr } from './until.ts';
 
 const PROCESSES = 3;
 const SUBJECTS = 60;
 const LEASE_SECONDS = 1.5;
-const DONE_WITHIN_MS = 60_000;
 
 /**
  * Daemons on a diamond of tasks, whose PostgreSQL is stopped with `immediate` and started again while one daemon was killed
@@ -50,7 +50,7 @@ export async function run({ rounds, log }: { rounds: number; log: (line: string)
       await server.start();
       const backAt = performance.now();
       await Promise.all([start(first), start(second)]);
-      await finish(database, daemons);
+      await finish(database, daemons, 'pg_postmaster_start_time()');
       sums.inRescue += inRescue ? 1 : 0;
       sums.spooled += spooled;
       log(`round ${round + 1}: ${inRescue ? 'in the middle of a rescue' : 'no rescue was met'}, ${spooled} results of a killed daemon on disk; ${seconds(began, downSince)} s until it was down, ${seconds(downSince, backAt)} s down, ${seconds(backAt)} s until all was done`);
@@ -81,26 +81,7 @@ async function crashInRescue(server: OwnServer, database: Database, victim: Diam
   return inRescue;
 }
 
-async function finish(database: Database, daemons: readonly DiamondProcess[]): Promise<void> {
-  const isDone = await untilOr(DONE_WITHIN_MS, async () => (await openEntries(database)) === 0);
-  const broken = await whatBroke(database);
-  if (!isDone) broken.unshift(`not done ${DONE_WITHIN_MS / 1000} s after the database was back`);
-  const ticks = `select from tick where runner = 'Beat' and started_at > pg_postmaster_start_time()`;
-  if (!(await untilOr(10_000, async () => (await database.em().execute<object[]>(ticks)).length > 0))) broken.push('no schedule fires');
-  if (broken.length > 0) throw new Error([...broken, ...daemons.flatMap(({ log }, place) => [`daemon ${place} said last:`, ...log.slice(-8)])].join('\n'));
-}
-
 const seconds = (from: number, to = performance.now()) => ((to - from) / 1000).toFixed(1);
-
-/** @returns whether it came true in time */
-async function untilOr(ms: number, isTrue: () => boolean | Promise<boolean>, everyMs = 20): Promise<boolean> {
-  const end = performance.now() + ms;
-  while (performance.now() < end) {
-    if (await isTrue()) return true;
-    await delay(everyMs);
-  }
-  return false;
-}
 
 const IN_RESCUE = `select from pg_stat_activity where state = 'active' and query like '%then ''rescue'' else ''give up''%' and pid <> pg_backend_pid()`;
 

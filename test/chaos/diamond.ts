@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../../src/db/database.ts';
 import { countDrift } from '../../src/db/sync-graph.ts';
@@ -15,7 +16,8 @@ const RETRY = { attempts: 1000, baseSeconds: 0.2, capSeconds: 1, perHour: 1_000_
 const aWhile = () => delay(20 + Math.random() * 130);
 const returns: Script = async (subject, { attempt }) => {
   await aWhile();
-  return { status: 'processed', result: { subject: subject.name, attempt } };
+  // Large enough that the tables grow, and cannot be compressed.
+  return { status: 'processed', result: { subject: subject.name, attempt, noise: randomBytes(8000).toString('base64') } };
 };
 // The row first: the transaction is open while it computes.
 const writes = (task: string): Script => async (subject, { em, attempt }) => {

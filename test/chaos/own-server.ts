@@ -19,8 +19,8 @@ export interface OwnServer {
   start(): Promise<void>;
   /** An immediate shutdown: what is not committed is lost, and the next start recovers. */
   crash(): Promise<void>;
-  /** Resolves when the server has ended by itself. */
-  ended(): Promise<void>;
+  /** False once the server has ended by itself. */
+  runs(): boolean;
   /** Stops it, and removes all of it. */
   remove(): Promise<void>;
 }
@@ -33,12 +33,15 @@ export async function ownServer(dataDir = mkdtempSync(path.join(os.tmpdir(), 'af
   const socketFolder = socketFolderOf(places.cluster);
   const setting = { places, binaries, socketFolder, runAs: runAs(places, binaries) };
   let server: Server | undefined;
+  let isRunning = false;
   const start = async (): Promise<void> => {
     removeStale(places.cluster, socketFolder);
     ensureSocketFolder(socketFolder, setting.runAs.owner);
     const started = await startServer(setting);
     if ('kind' in started) throw new Error(`PostgreSQL does not start: ${JSON.stringify(started)}\n${lastLines(places.logFile).join('\n')}`);
     server = started;
+    isRunning = true;
+    void started.exited.then(() => (isRunning = false));
   };
   await start();
   const admin = new pg.Client({ host: socketFolder, port: PORT, user: USER, database: 'postgres' });
@@ -53,7 +56,7 @@ export async function ownServer(dataDir = mkdtempSync(path.join(os.tmpdir(), 'af
       process.kill(server!.pid, 'SIGQUIT');
       await server!.exited;
     },
-    ended: () => server!.exited,
+    runs: () => isRunning,
     async remove() {
       await server!.stop();
       for (const folder of [dataDir, socketFolder]) rmSync(folder, { recursive: true, force: true });

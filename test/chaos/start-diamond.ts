@@ -10,6 +10,7 @@ export interface DiamondProcess {
   /** Its results in the spool. */
   kept(): number;
   kill(): Promise<void>;
+  isGone(): boolean;
   /** How often it logged a line with these words. */
   said(words: string): number;
   /** The last lines of its log. */
@@ -49,6 +50,7 @@ export async function startDiamond(options: { url: string; data: string; leaseSe
       child.kill('SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await exited;
     },
+    isGone: () => child.exitCode !== null || child.signalCode !== null,
     said: (words) => [...counts].reduce((sum, [msg, count]) => sum + (msg.includes(words) ? count : 0), 0),
   };
 }
