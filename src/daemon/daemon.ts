@@ -29,7 +29,8 @@ import { ProcessPool, type PoolState } from '../isolation/process-pool.ts';
 import type { Work } from '../engine/read-work.ts';
 import { GraphFollower } from './follow-graph.ts';
 import { isIdle } from './idle.ts';
-import { isCertainlyDead, thisProcess } from './process-identity.ts';
+import { bury, look } from './look.ts';
+import { thisProcess } from './process-identity.ts';
 import { resetEntries } from '../engine/reset.ts';
 import { claimNamed } from '../engine/run-one.ts';
 import { MOST_AT_ONCE, rescue, type RescuedEntry } from '../engine/rescue.ts';
@@ -404,7 +405,11 @@ export class Daemon {
   /** Wakes a task, or all, whose runners want to work as soon as there is work. */
   #wakeReady(taskId?: number): void {
     this.#worked = true;
-    for (const task of this.#mine) if (task.runner.wakes === 'at once' && (taskId === undefined || task.id === taskId)) void this.#engine.wake(task.id);
+    for (const task of this.#mine) {
+      // Of a tick that a limit has cut short, what is left is made up for when there is room.
+      const isWanted = task.runner.wakes === 'at once' || this.#engine.isHeldBack(task.id);
+      if (isWanted && (taskId === undefined || task.id === taskId)) void this.#engine.wake(task.id);
+    }
   }
 
   /** Delivers what dead processes left in the spool, takes back what dead daemons left, wakes what is due, and mends our own ear. */
@@ -412,13 +417,10 @@ export class Daemon {
     const { database: { hot }, log } = this.#options;
     // Before the rescue: what is delivered need not be run again.
     await deliver(hot, this.#spool, log);
-    const dead = await this.#deadDaemons();
-    let rescued: RescuedEntry[];
-    do {
-      rescued = await rescue(hot, this.actor, dead, this.#options.config.leaseSeconds);
-      this.#logRescued(rescued);
-    } while (rescued.length === MOST_AT_ONCE);
-    await letGo(hot.run);
+    const { dead, expired, due } = await look(hot.run, this.id);
+    if (dead.length > 0) await bury(hot.run, dead);
+    if (expired || dead.length > 0) await this.#rescue(dead);
+    if (due) await letGo(hot.run);
     this.#lastCare = this.#options.clock.monotonicMs();
     if (this.#isBegun && this.#listener === undefined && !this.#stopped) {
       await this.#listen();
@@ -429,19 +431,13 @@ export class Daemon {
     if (this.#idleWaiters.size > 0 || this.#worked) await this.#whenQuiet();
   }
 
-  #logRescued(rescued: readonly RescuedEntry[]): void {
-    for (const { task, subject, attempt, cause } of rescued) {
-      this.#options.log.warn({ task, subject, attempt }, cause === 'rescue' ? 'rescued' : 'rescued too often, given up');
-    }
-  }
-
-  async #deadDaemons(): Promise<number[]> {
-    const { hot } = this.#options.database;
-    const rows = await hot.run<{ id: number; host: string; machine: string; pid: number; process_start: string }>(OTHERS, [this.id]);
-    const dead = rows.filter((row) => isCertainlyDead({ ...row, processStart: row.process_start })).map(({ id }) => id);
-    if (dead.length === 0) return dead;
-    await hot.run(BURY, [dead]);
-    return dead;
+  async #rescue(dead: readonly number[]): Promise<void> {
+    const { database, log, config } = this.#options;
+    let rescued: RescuedEntry[];
+    do {
+      rescued = await rescue(database.hot, this.actor, dead, config.leaseSeconds);
+      for (const { task, subject, attempt, cause } of rescued) log.warn({ task, subject, attempt }, cause === 'rescue' ? 'rescued' : 'rescued too often, given up');
+    } while (rescued.length === MOST_AT_ONCE);
   }
 
   async #checkDrift(): Promise<void> {
@@ -470,7 +466,3 @@ function poolOf({ config, database, folders, log }: DaemonOptions): ProcessPool 
 }
 
 const ANNOUNCE_TICK = statement(`select pg_notify('${TICK_CHANNEL}', $1)`);
-
-const OTHERS = statement(`select id, host, machine, pid, process_start from daemon where stopped_at is null and id <> $1`);
-
-const BURY = statement(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = any ($1::integer[])`);
