@@ -67,6 +67,15 @@ export async function renewUnread(run: Run, daemonId: number, leaseSeconds: numb
   await run(RENEW_UNREAD, [daemonId, leaseSeconds, silentSeconds + MARGIN_SECONDS, JSON.stringify(given)]);
 }
 
+/**
+ * Prolongs the ticks of this daemon, which the main loop would do if it turned; those whose lease is over are left to others.
+ *
+ * @param only the one runner that is meant; undefined for all
+ */
+export async function renewTicks(run: Run, daemonId: number, leaseSeconds: number, only: string | undefined): Promise<void> {
+  await run(RENEW_TICKS, [daemonId, leaseSeconds, only ?? null]);
+}
+
 /** A claim is made a moment before the main loop could have read of it. */
 const MARGIN_SECONDS = 5;
 
@@ -134,3 +143,14 @@ update task_register r
    set lease_until = clock_timestamp() + $2 * interval '1 second'
   from unread u
  where r.subject_id = u.subject_id and r.task_id = u.task_id`);
+
+const RENEW_TICKS = statement(`
+with mine as materialized (
+  select s.runner
+    from schedule s
+   where s.owner = $1 and s.finished_at is null and s.lease_until > clock_timestamp() and ($3::text is null or s.runner = $3)
+     for no key update of s skip locked)
+update schedule s
+   set lease_until = greatest(s.lease_until, clock_timestamp() + $2 * interval '1 second')
+  from mine m
+ where s.runner = m.runner`);

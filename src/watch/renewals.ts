@@ -1,11 +1,15 @@
 import type { Run } from '../db/hot.ts';
 import type { Heard, ThreadSetting, Told, ToldAttempt } from './messages.ts';
-import { renew, renewUnread, type Beat } from './renew.ts';
+import type { Running } from '../engine/running.ts';
+import { renew, renewTicks, renewUnread, type Beat } from './renew.ts';
 
 /** The longest time between two beats, milliseconds, however long the leases are: people are told with a beat that an attempt is to be cancelled. */
 const LONGEST_PERIOD_MS = 10_000;
 /** Waits before the database is asked again after it did not answer, milliseconds. */
 const [FIRST_RETRY_MS, LONGEST_RETRY_MS] = [250, 2000];
+
+/** A standstill that is so many times longer than the first report of it is taken for one without an end: a minute, where that comes after 5 s. */
+const HOPELESS_STANDSTILLS = 12;
 
 interface Held extends ToldAttempt {
   begunAtMs: number | undefined;
@@ -17,7 +21,7 @@ interface Held extends ToldAttempt {
 
 /** What {@link Renewals} needs beside the setting. */
 export interface RenewalDeps {
-  setting: Pick<ThreadSetting, 'daemonId' | 'leaseSeconds' | 'settleSeconds'>;
+  setting: Pick<ThreadSetting, 'daemonId' | 'leaseSeconds' | 'settleSeconds' | 'standstillSeconds'>;
   run: Run;
   /** How many attempts run. */
   running: () => number;
@@ -27,6 +31,8 @@ export interface RenewalDeps {
   silentMs: () => number;
   /** Whether that is so long that it stands still. */
   isStill: () => boolean;
+  /** Whose code it was found in; empty for nobody's, undefined where it was not found. */
+  culprit: () => Partial<Running> | undefined;
   tell: (heard: Heard) => void;
   /** Called once for each attempt that is over its time limit and cannot be ended, because the main loop stands still. */
   onGivenUp: (attempt: ToldAttempt) => void;
@@ -91,7 +97,7 @@ export class Renewals {
   /** @returns whether some were passed over */
   async #renew(): Promise<boolean> {
     const { run, setting, silentMs, tell } = this.#deps;
-    if (silentMs() > 0) await renewUnread(run, setting.daemonId, setting.leaseSeconds, silentMs() / 1000, this.held);
+    if (silentMs() > 0) await this.#standIn(silentMs() / 1000);
     const held = this.#renewable();
     // While the answer is on its way the main loop may say more.
     const given = held.map(({ subjectId, taskId, attempt, progress, key }) => ({ subjectId, taskId, attempt, progress, key }));
@@ -111,14 +117,31 @@ export class Renewals {
     return skipped.length > 0;
   }
 
+  /** What the main loop would do if it turned. */
+  async #standIn(silentSeconds: number): Promise<void> {
+    const { run, setting: { daemonId, leaseSeconds }, culprit } = this.#deps;
+    if (!this.#isHopeless) await renewUnread(run, daemonId, leaseSeconds, silentSeconds, this.held);
+    await renewTicks(run, daemonId, leaseSeconds, this.#isHopeless ? culprit()?.task : undefined);
+  }
+
+  /** After so long a standstill nobody counts on its end: what has not begun is let go. */
+  get #isHopeless(): boolean {
+    const { setting, silentMs } = this.#deps;
+    return silentMs() > setting.standstillSeconds * 1000 * HOPELESS_STANDSTILLS;
+  }
+
   /** All but those that the main loop should have ended long ago, and evidently cannot: let others have them. */
   #renewable(): Held[] {
-    const { setting, silentMs, isStill, onGivenUp } = this.#deps;
+    const { setting, silentMs, isStill, culprit, onGivenUp } = this.#deps;
     const nowMs = performance.now();
     // What began in the turn that does not end has not been told of.
     const sinceMs = nowMs - silentMs();
+    // Where it is not known who holds the loop up, it may be any of them.
+    const isHopeless = this.#isHopeless && culprit() !== undefined;
     return [...this.#held.values()].filter((held) => {
       const { timeLimitSeconds, begunAtMs } = held;
+      // Some may have begun in the turn that does not end; but only one of them gets on.
+      if (isHopeless && begunAtMs === undefined && !isOf(held, culprit())) return false;
       if (!isStill() || timeLimitSeconds === null) return true;
       const overMs = nowMs - (begunAtMs ?? sinceMs) - (timeLimitSeconds + setting.settleSeconds + setting.leaseSeconds) * 1000;
       if (overMs <= 0) return true;
@@ -169,3 +192,6 @@ export class Renewals {
     });
   }
 }
+
+const isOf = (held: ToldAttempt, culprit: Partial<Running> | undefined): boolean =>
+  held.task === culprit?.task && held.subject === culprit.subject && held.attempt === culprit.attempt;

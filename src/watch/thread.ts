@@ -101,6 +101,7 @@ const renewals = new Renewals({
   running: () => Atomics.load(shared, RUNNING),
   silentMs: () => standstill.silentMs,
   isStill: () => standstill.isStill,
+  culprit: () => episode.culprit,
   onGivenUp: ({ task, subject, attempt, timeLimitSeconds }) =>
     void say({ task, subject, attempt, timeLimitSeconds }, `"${task}" of ${subject} is far over its time limit of ${timeLimitSeconds} s and cannot be ended, because the main loop stands still: its lease is no longer renewed`),
 });
