@@ -111,8 +111,9 @@ claimed as (
    where r.subject_id = e.subject_id and r.task_id = $1
   returning r.subject_id, r.attempt, r.setbacks),
 logged as (
-  insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version)
-  select subject_id, $1, attempt, $2, $5 from claimed)
+  -- Not now(): that is when the statement came, and a prerequisite may have ended since.
+  insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version, started_at)
+  select subject_id, $1, attempt, $2, $5, clock_timestamp() from claimed)
 select c.subject_id, c.attempt, c.setbacks, s.name, s.public_timestamp, s.priority, s.data, t.ra_deg, t.dec_deg, t.redshift,
        t.tns_prefix, t.tns_id, t.spectroscopic_class, t.photometric_class, t.milkyway_dust_reddening
   from claimed c

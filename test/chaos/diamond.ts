@@ -94,6 +94,9 @@ const CHECKS: Record<string, string> = {
     select a.subject_id, t.name from attempt a join task t on t.id = a.task_id where t.name in ('A', 'C') and a.outcome = 'finished' and a.result->>'attempt' is distinct from a.attempt::text`,
   'attempts that still run': `select subject_id, task_id, attempt, daemon_id from attempt where outcome = 'running' or ended_at is null`,
   'entries that began before their prerequisites were met': `
-    select a.subject_id, a.task_id, a.attempt from attempt a join task_requirement q on q.task_id = a.task_id
-     where not exists (select from attempt p where p.subject_id = a.subject_id and p.task_id = q.prerequisite_id and p.outcome = 'finished' and p.ended_at <= a.started_at)`,
+    select x.subject_id, x.task_id, x.attempt, x.at from transition x join task_requirement q on q.task_id = x.task_id
+     where x.cause = 'claim' and not exists (select from transition p where p.subject_id = x.subject_id and p.task_id = q.prerequisite_id and p.to_id = q.status_id and p.id < x.id)`,
+  'attempts that started before those they waited for had ended': `
+    select a.subject_id, a.task_id, a.attempt, a.started_at, p.ended_at from attempt a join task_requirement q on q.task_id = a.task_id
+      join attempt p on p.subject_id = a.subject_id and p.task_id = q.prerequisite_id and p.outcome = 'finished' where p.ended_at > a.started_at`,
 };

@@ -21,7 +21,7 @@ const MEGABYTES = 200;
  *
  * @throws {Error} naming what broke
  */
-export async function run({ rounds, log }: { rounds: number; log: (line: string) => void }): Promise<void> {
+export async function run({ rounds = 4, log }: { rounds?: number; log: (line: string) => void }): Promise<void> {
   const disk = tinyDisk(MEGABYTES);
   if (typeof disk === 'string') return log(`skipped: ${disk}`);
   const folder = mkdtempSync(path.join(os.tmpdir(), 'afterglow-full-'));
