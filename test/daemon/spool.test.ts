@@ -25,6 +25,7 @@ describe('a daemon whose data folder holds what a killed one left', () => {
     await vi.waitFor(async () => expect(await world.statuses('Match')).toEqual({ a: 'processed' }));
     expect(await world.attempts('a', 'Match')).toMatchObject([{ attempt: 1, outcome: 'finished', result: { dear: 1 } }]);
     expect([world.runner('Match').runs, left.files()]).toEqual([[], []]);
+    expect(await world.transitions('a', 'Match')).toEqual(['claim: not processed > processing', 'finish: processing > processed']);
     expect(lines.map(({ msg }) => msg)).toContain('a result of 2026-11-21T12:00:00.000Z was delivered from the spool');
   });
 
