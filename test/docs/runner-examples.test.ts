@@ -84,7 +84,7 @@ test('a runner is called with plain objects', async () => {
   expect(stdout).toMatch(/status: 'processed'[\s\S]*kmPerS: -3[\d.]+[\s\S]* 1$/m);
 });
 
-test('the examples run beside the shipped pipeline, on every supernova', async () => {
+test('the examples run beside the shipped pipeline, on every supernova', { timeout: 60_000 }, async () => {
   const { code, stdout, stderr } = await runProgram(['start', '--until-idle', '--no-web'], env);
   expect(stderr).not.toMatch(/"level":[56]0/);
   expect(code).toBe(0);
