@@ -86,6 +86,11 @@ export class BullEngine implements Engine {
     this.#settle();
   }
 
+  /** What a limit holds back waits in its queue. */
+  isHeldBack(): boolean {
+    return false;
+  }
+
   runClaimed(entry: ClaimedEntry): Promise<void> {
     return this.#local.runClaimed(entry);
   }

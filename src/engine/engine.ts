@@ -112,6 +112,10 @@ export class LocalEngine implements Engine {
     this.#settle();
   }
 
+  isHeldBack(taskId: number): boolean {
+    return this.#lines.get(taskId)?.loop.heldBackBy !== undefined;
+  }
+
   /** Runs one entry that was claimed by other means; resolves when its end is written. */
   async runClaimed(entry: ClaimedEntry): Promise<void> {
     const { task, loop } = this.#lines.get(entry.taskId)!;

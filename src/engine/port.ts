@@ -28,6 +28,8 @@ export interface Engine {
   take(work: EngineWork): void;
   /** Looks for entries that may run, of a task or of all, and brings them on their way. Resolves when a look that began after the call found no more. */
   wake(taskId?: number): Promise<void>;
+  /** Whether the last look at a task was cut short by a limit, so that entries of it may be left that could have been run. */
+  isHeldBack(taskId: number): boolean;
   /** Runs one entry that was claimed by other means, here; resolves when its end is written. */
   runClaimed(entry: ClaimedEntry): Promise<void>;
   /**

@@ -77,6 +77,28 @@ describe('a worker', () => {
   });
 });
 
+describe('a tick of a task that works on schedule', () => {
+  it('is for all entries, though a limit lets one through at a time; what comes later waits for the next', async () => {
+    const world = await createWorld(database, { tasks: { Slow: { wakes: 'on schedule' }, Fence: { kind: 'request' } } });
+    Object.assign(world.runner('Slow'), { concurrency: 1 });
+    await world.sync();
+    await world.add('a', 'b', 'c');
+    const { daemon } = await startDaemon(world, { ...PATIENT, role: 'worker' });
+    await database.em().execute(`select pg_notify('afterglow_tick', 'Slow')`);
+    await vi.waitFor(() => expect(daemon.ended).toBe(3), 10_000);
+    // Notifications come in their order: when the fence is passed, all from before it are heard.
+    const passFence = async (name: string) => {
+      await world.add({ name, kind: 'request' });
+      await processed(world, 'Fence', name);
+      await daemon.untilIdle();
+    };
+    await passFence('one');
+    await world.add('late');
+    await passFence('two');
+    expect(await world.statuses('Slow')).toEqual({ a: 'processed', b: 'processed', c: 'processed', late: 'not processed' });
+  });
+});
+
 describe('labels', () => {
   it('that a runner requires leave its task to those who have them all', async () => {
     const world = await createWorld(database, { tasks: { Plain: {}, Fit: { needs: { Plain: 'processed' } }, Big: {} } });
