@@ -14,7 +14,7 @@ const THREE_HOURS = 3 * HOUR;
 function livesThrough(pattern: string, timeZone: string, change: string, wakesEverySeconds: number) {
   const [from, until] = [Date.parse(change) - THREE_HOURS, Date.parse(change) + THREE_HOURS];
   const found: { slot: Date; how: string }[] = [];
-  let ledger: Ledger = { inForce: { pattern, timeZone, enabled: true }, earlier: [], accountedTo: new Date(from) };
+  const ledger: Ledger = { inForce: { pattern, timeZone, enabled: true }, earlier: [], accountedTo: new Date(from) };
   for (let now = from; now <= until; now += wakesEverySeconds * 1000) {
     for (;;) {
       const decision = decide(ledger, 'skip', { now: new Date(now), ticks: [], fired: [], troubles: [], otherwise: 'asleep' });
@@ -24,7 +24,7 @@ function livesThrough(pattern: string, timeZone: string, change: string, wakesEv
         found.push(...slotsOf({ plan, after: new Date(slot.getTime() - 1), until: lastSlot ?? slot }).map((one) => ({ slot: one, how: 'missed' })));
       }
       if (decision.run !== undefined) found.push({ slot: decision.run.slot, how: 'fired' });
-      ledger = { ...ledger, accountedTo: decision.accountedTo };
+      ledger.accountedTo = decision.accountedTo;
     }
   }
   const local = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
