@@ -17,6 +17,7 @@ Examples:
   afterglow status                              count the entries by status
   afterglow run "Host match" 2002de             one runner on one transient, to try it
   afterglow retry --task "Host match" --dry-run which failed entries would be done again
+  afterglow explain 2002de                      why it does not go on
   afterglow export > results.csv                what was found out
 
 Exit codes:
@@ -35,6 +36,7 @@ const COMMANDS = {
   run: async () => (await import('./cli/run.ts')).runCommand(),
   retry: async () => (await import('./cli/reset.ts')).retryCommand(),
   reset: async () => (await import('./cli/reset.ts')).resetCommand(),
+  explain: async () => (await import('./cli/explain.ts')).explainCommand(),
   hold: async () => (await import('./cli/hold.ts')).holdCommand(),
   unhold: async () => (await import('./cli/hold.ts')).unholdCommand(),
   cancel: async () => (await import('./cli/cancel.ts')).cancelCommand(),
