@@ -37,4 +37,5 @@ alter table tick
   add constraint tick_missed_check check (outcome <> 'missed' or reason is not null);
 drop index tick_slot;
 create unique index tick_slot on tick (runner, slot) where cause in ('schedule', 'catch-up');
+create index tick_late on tick (runner, started_at) where outcome = 'missed' or cause = 'catch-up';
 `;

@@ -49,7 +49,7 @@ select t.name as task, (extract(epoch from date_trunc('minute', now()) - date_tr
  group by 1, 2
  union all
 select k.runner, (extract(epoch from date_trunc('minute', now()) - date_trunc('minute', k.ended_at)) / 60)::int,
-       count(*) filter (where k.outcome = 'finished'), count(*) filter (where k.outcome <> 'finished')
+       count(*) filter (where k.outcome = 'finished'), count(*) filter (where k.outcome not in ('finished', 'missed'))
   from tick k
   join task t on t.name = k.runner and t.kind = 'system'
  where k.ended_at > now() - ? * interval '1 minute'

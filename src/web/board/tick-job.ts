@@ -4,6 +4,7 @@ import { toBoard } from '../links.ts';
 import { refusal, withStatus } from './refusal.ts';
 import { RefusedError } from '../../errors.ts';
 import { stackOf } from './stack.ts';
+import { missedReason } from './schedules.ts';
 import { tickState, type BoardTick } from './tick-rows.ts';
 
 /** A tick of a system runner as a job of the board. */
@@ -48,7 +49,7 @@ export class TickJob implements QueueJob {
       delay: 0,
       failedReason: failed ? [tick.outcome, tick.error?.message].filter(Boolean).join(': ') : '',
       stacktrace: failed ? [stackOf(tick.error)].filter(Boolean) : [],
-      data: { runner: tick.runner, slot: new Date(tick.slot).toISOString(), cause: tick.cause },
+      data: { runner: tick.runner, slot: new Date(tick.slot).toISOString(), cause: tick.cause, ...(tick.reason === null ? {} : { missed: missedReason(tick.reason) }) },
       returnvalue: tick.result,
       opts: this.opts,
     };
@@ -67,4 +68,4 @@ export class TickJob implements QueueJob {
   }
 }
 
-const CAUSES: Readonly<Record<string, string>> = { schedule: 'by schedule', start: 'at the start', idle: 'when all was done', person: 'by hand' };
+const CAUSES: Readonly<Record<string, string>> = { schedule: 'by schedule', 'catch-up': 'catching up on a missed slot', start: 'at the start', idle: 'when all was done', person: 'by hand' };

@@ -4,7 +4,7 @@ import type { KeptError } from './entry.ts';
 import { noCounts, type StateCounts } from './entry-counts.ts';
 import type { JobStateName } from './job-state.ts';
 
-/** A firing of a system runner. */
+/** A firing of a system runner. Slots that were missed are shown with the schedules. */
 export interface BoardTick {
   id: string;
   runner: string;
@@ -13,6 +13,8 @@ export interface BoardTick {
   started_at: string | Date;
   ended_at: string | Date | null;
   outcome: string;
+  /** Of a tick that catches up: why its slot was missed. */
+  reason: string | null;
   wall_seconds: number | null;
   cpu_seconds: number | null;
   result: Json;
@@ -34,6 +36,7 @@ export async function countTicks(em: EntityManager): Promise<Map<string, StateCo
 select k.runner, k.outcome, count(*) as n
   from tick k
   join task t on t.name = k.runner and t.kind = 'system'
+ where k.outcome <> 'missed'
  group by 1, 2`);
   const counts = new Map<string, StateCounts>();
   for (const { runner, outcome, n } of rows) {
@@ -55,11 +58,11 @@ export async function tickPage(em: EntityManager, runner: string, states: readon
 /** One tick, or undefined where the id is none of this runner's. */
 export async function readTick(em: EntityManager, runner: string, id: string): Promise<BoardTick | undefined> {
   if (!/^\d{1,18}$/.test(id)) return undefined;
-  const rows = await em.execute<BoardTick[]>(`${READ} where k.runner = ? and k.id = ?::bigint`, [runner, id]);
+  const rows = await em.execute<BoardTick[]>(`${READ} where k.runner = ? and k.id = ?::bigint and k.outcome <> 'missed'`, [runner, id]);
   return rows[0];
 }
 
 const READ = `
-select k.id, k.runner, k.slot, k.cause, k.started_at, k.ended_at, k.outcome, k.wall_seconds, k.cpu_seconds, k.result, k.error, k.log, d.host, d.pid
+select k.id, k.runner, k.slot, k.cause, k.started_at, k.ended_at, k.outcome, k.reason, k.wall_seconds, k.cpu_seconds, k.result, k.error, k.log, d.host, d.pid
   from tick k
   left join daemon d on d.id = k.daemon_id`;

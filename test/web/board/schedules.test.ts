@@ -65,6 +65,22 @@ describe('the schedules', () => {
     expect(await schedulers(board, '?queueName=Report')).toHaveLength(1);
   });
 
+  it('say which slots were missed in the last day and why, and how many were caught up', async () => {
+    const { board } = await given();
+    await database.em().execute(`
+      insert into tick (runner, slot, last_slot, slots, cause, outcome, reason, daemon_id, started_at, ended_at)
+      select 'Match', now() - interval '2 hours', now(), 600, 'schedule', 'missed', 'no daemon', 1, now(), now()
+       union all select 'Match', now() - interval '1 hour', null, 1, 'schedule', 'missed', 'busy', 1, now(), now()
+       union all select 'Match', now() - interval '9 days', null, 1, 'schedule', 'missed', 'busy', 1, now() - interval '9 days', now()
+       union all select 'Match', now() - interval '3 hours', null, 1, 'catch-up', 'finished', 'busy', 1, now(), now()`);
+    const [match, report] = await schedulers(board);
+    expect(match).toMatchObject({
+      name: '601 slots missed in the last day',
+      template: { data: { missed_in_the_last_day: { 'no daemon ran': 600, 'the runner was still busy with an earlier tick': 1 }, caught_up_in_the_last_day: 1, missed_slots: 'skip' } },
+    });
+    expect(report).toMatchObject({ name: 'as in the code' });
+  });
+
   it('are edited, as a cron pattern in a time zone or as an interval', async () => {
     const { board } = await given();
     const edit = (body: object) => board.ask('PATCH', '/queues/Match/job-schedulers/Match', body);
