@@ -22,6 +22,8 @@ export interface BoardEntry {
   status_id: number;
   unmet: number;
   held: boolean;
+  /** Who holds it, or its object, and why. */
+  holds: { on: 'object' | 'task'; by: string; reason: string; since: string; until?: string }[] | null;
   ready: boolean;
   failure: 'machinery' | 'science' | null;
   /** Why it stands where it stands, e.g. what it waits for. */
@@ -84,6 +86,10 @@ select r.task_id, r.subject_id, s.name, s.kind, s.created_at,
        jsonb_strip_nulls(to_jsonb(s) - '{id,kind,data,created_at}'::text[] || coalesce(to_jsonb(t) - 'subject_id', '{}')) || jsonb_build_object('data', s.data) as subject,
        r.status_id, r.unmet, r.held, r.ready, r.failure, r.reason, r.attempt, r.setbacks, r.lease_until, r.due_at, r.warning, r.cause, r.actor, r.last_modified, r.wall_seconds, r.priority,
        a.started_at, a.ended_at, a.outcome, a.progress, a.error, a.cpu_seconds, a.runner_version, d.host, d.pid,
+       (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                 'on', case when h.task_id is null then 'object' else 'task' end, 'by', h.placed_by, 'reason', h.reason, 'since', h.placed_at, 'until', h.until)) order by h.id)
+          from hold h
+         where r.held and h.subject_id = r.subject_id and (h.task_id is null or h.task_id = r.task_id)) as holds,
        (select f.result
           from attempt f
          where f.subject_id = r.subject_id and f.task_id = r.task_id and f.outcome = 'finished'

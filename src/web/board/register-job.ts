@@ -107,6 +107,7 @@ function registerColumns(entry: BoardEntry, status: string | undefined, type: st
     type,
     unmet: entry.unmet,
     held: entry.held,
+    holds: entry.holds,
     failure: entry.failure ?? undefined,
     reason: entry.reason ?? undefined,
     attempt: entry.attempt,

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../../src/db/database.ts';
+import { placeHolds } from '../../../src/engine/hold.ts';
 import { toBoard } from '../../../src/web/links.ts';
 import { createWorld } from '../../engine/create-world.ts';
 import { createDatabase } from '../../harness.ts';
@@ -41,6 +42,17 @@ describe('an entry is a job', () => {
     await database.em().execute(`update task_register set due_at = now() + interval '1 hour' where (subject_id, task_id) = (select s.id, t.id from subject s, task t where s.name = 'later' and t.name = 'Match')`);
     return world;
   }
+
+  it('shows who holds it and why, whether the hold is on it or on its object', async () => {
+    await given();
+    const board = givenBoard(database);
+    expect((await board.job('Match', 'ready')).job.opts.register).not.toHaveProperty('holds');
+    await placeHolds(database, { subjects: ['ready'], reason: 'bad field', by: 'dora' });
+    await placeHolds(database, { subjects: ['ready'], task: 'Match', reason: 'wait for redshift', by: 'emil', until: 3600 });
+    const { job, status } = await board.job('Match', 'ready');
+    expect([status, job.opts.register]).toMatchObject(['waiting-children', { held: true, holds: [{ on: 'object', by: 'dora', reason: 'bad field' }, { on: 'task', by: 'emil', reason: 'wait for redshift', until: expect.any(String) }] }]);
+    expect((await board.job('Report', 'ready')).job.opts.register).toMatchObject({ holds: [{ on: 'object', by: 'dora' }] });
+  });
 
   it.each([
     ['done', 'Match', 'completed'],
