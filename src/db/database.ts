@@ -5,13 +5,12 @@ import { DatabaseUnavailableError } from '../errors.ts';
 import { withoutPassword } from '../log.ts';
 import { takeBackBroken } from './broken-connections.ts';
 import { checkSchema, MIGRATION_TABLE } from './check-schema.ts';
-import { clientOptions } from './client-options.ts';
+import { clientOptions, type DatabaseAddress } from './address.ts';
 import { coreEntities } from './entities.ts';
 import { KEEP_ALIVE_MS, openHot, type Hot } from './hot.ts';
 import { coreMigrations } from './migrations/index.ts';
 
-/** Where a database is: a connection string, or the socket folder of the embedded server. */
-export type DatabaseAddress = { url: string } | { host: string; port: number; user: string; database: string };
+export type { DatabaseAddress };
 
 /** What a set of runners adds to the schema. */
 export interface SchemaParts {

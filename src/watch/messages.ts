@@ -1,4 +1,4 @@
-import type { DatabaseAddress } from '../db/database.ts';
+import type { DatabaseAddress } from '../db/address.ts';
 import type { LogFormat } from '../log.ts';
 
 /** What the thread is started with. */
@@ -55,5 +55,5 @@ export type Heard =
   | { type: 'log'; level: 'info' | 'warn'; message: string; fields: object }
   /** The leases cannot be renewed since then, or undefined: they can again. `sinceMs` is a Unix time. */
   | { type: 'outage'; sinceMs: number | undefined; reason: string }
-  /** The main loop stood still and turns again. */
-  | { type: 'standstill'; seconds: number; culprit: string };
+  /** The main loop stood still and turns again. `holder` is empty, or goes on with `: ` and who held it up. */
+  | { type: 'standstill'; seconds: number; holder: string };

@@ -5,7 +5,7 @@
  * What can wait goes to the daemon's log through the main loop; what is to be said while the loop stands still is written from here.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { clientOptions } from '../db/client-options.ts';
+import { clientOptions } from '../db/address.ts';
 import { describeCulprit, findCulprit, type Culprit } from './culprit.ts';
 import { DEBUGGED, PULSE, pulseMs, RUNNING, type Heard, type ThreadSetting, type Told } from './messages.ts';
 import { OwnConnection } from './own-connection.ts';
@@ -71,17 +71,18 @@ async function look(now: Episode): Promise<Culprit | undefined> {
 /** What others can read of us with the next beat. */
 function troubles(): readonly string[] {
   if (!standstill.isStill) return told;
-  const { culprit, suspects } = episode;
-  return [...told, `the main loop has not turned for ${Math.round(standstill.silentMs / 1000)} s: ${holder(culprit, suspects)}`];
+  return [...told, `the main loop has not turned for ${Math.round(standstill.silentMs / 1000)} s${holder(episode)}`];
 }
 
-const holder = (culprit: Culprit | undefined, suspects: string | undefined): string =>
-  culprit === undefined ? `in native code; in hand were ${suspects ?? 'nothing'}` : describeCulprit(culprit);
+/** Who holds the loop up, as far as it has been found out. */
+function holder({ culprit, suspects }: Episode): string {
+  if (culprit !== undefined) return `: ${describeCulprit(culprit)}`;
+  return suspects === undefined ? '' : `: in native code; in hand were ${suspects}`;
+}
 
 function onOver(seconds: number): void {
-  const { culprit, suspects } = episode;
+  tell({ type: 'standstill', seconds, holder: holder(episode) });
   episode = {};
-  tell({ type: 'standstill', seconds, culprit: holder(culprit, suspects) });
 }
 
 function named(most: number): string {

@@ -1,6 +1,6 @@
 import { url as debuggerUrl } from 'node:inspector';
 import { Worker } from 'node:worker_threads';
-import type { DatabaseAddress } from '../db/database.ts';
+import type { DatabaseAddress } from '../db/address.ts';
 import { keyOf, type HeldAttempt, type Leases } from '../engine/leases.ts';
 import type { Logger } from '../log.ts';
 import { DEBUGGED, PULSE, pulseMs, RUNNING, SHARED_BYTES, type Heard, type ThreadSetting, type Told, type ToldAttempt } from './messages.ts';
@@ -44,7 +44,7 @@ export class Watch {
   /** The troubles that the thread knows of. */
   #told: readonly string[] = [];
   #outage: { sinceMs: number; reason: string } | undefined;
-  #standstill: { overAtMs: number; seconds: number; culprit: string } | undefined;
+  #standstill: { overAtMs: number; seconds: number; holder: string } | undefined;
 
   constructor(options: WatchOptions) {
     const { address, daemonId, leaseSeconds, settleSeconds, logFormat, standstillSeconds = STANDSTILL_SECONDS } = options;
@@ -69,7 +69,7 @@ export class Watch {
     const still = this.#standstill;
     const agoMs = still === undefined ? Infinity : performance.now() - still.overAtMs;
     if (still !== undefined && agoMs < REMEMBERED_MS) {
-      reasons.push(`the main loop did not turn for ${Math.round(still.seconds)} s, until ${seconds(agoMs)} s ago: ${still.culprit}`);
+      reasons.push(`the main loop did not turn for ${Math.round(still.seconds)} s, until ${seconds(agoMs)} s ago${still.holder}`);
     }
     return reasons;
   }
@@ -182,8 +182,8 @@ export class Watch {
         this.#hearOfOutage(heard);
         break;
       case 'standstill':
-        this.#standstill = { overAtMs: performance.now(), seconds: heard.seconds, culprit: heard.culprit };
-        log.warn({ seconds: heard.seconds }, `the main loop turns again after ${Math.round(heard.seconds)} s: ${heard.culprit}`);
+        this.#standstill = { overAtMs: performance.now(), seconds: heard.seconds, holder: heard.holder };
+        log.warn({ seconds: heard.seconds }, `the main loop turns again after ${Math.round(heard.seconds)} s${heard.holder}`);
         break;
     }
   }

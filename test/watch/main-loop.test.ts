@@ -95,7 +95,7 @@ describe('a runner that computes without a break', () => {
     const other = world.engine({ daemonId: 9, tasks: [world.task('Match')] });
     await other.work();
     expect(await world.attempts('busy', 'Match')).toMatchObject([{ outcome: 'rescued', daemon_id: id }, { outcome: 'finished', daemon_id: 9 }]);
-    expect(log.map(({ msg }) => msg)).toContainEqual(expect.stringMatching(/^"Match" of busy is far over its time limit of 0\.3 s and cannot be ended/));
+    await vi.waitFor(() => expect(log.map(({ msg }) => msg)).toContainEqual(expect.stringMatching(/^"Match" of busy is far over its time limit of 0\.3 s and cannot be ended/)), 10_000);
     tell('go');
     await vi.waitFor(async () => expect(await world.attempts('busy', 'Wait')).toMatchObject([{ attempt: 1, outcome: 'finished' }]), 10_000);
     expect(await world.attempts('busy', 'Match')).toHaveLength(2);
