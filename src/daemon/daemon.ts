@@ -69,6 +69,8 @@ export interface DaemonOptions {
 const CARE_SECONDS = 5;
 /** How often the graph is looked at without being told to, seconds; a worker, which hears no tick, looks for entries then too. */
 const FOLLOW_SECONDS = 60;
+/** How often a worker asks whether what belongs to the start has been done, milliseconds. */
+const STARTERS_MS = 250;
 /** Says that entries have become eligible; the payload is the task's id. The triggers of the register notify it. */
 const READY_CHANNEL = 'afterglow_ready';
 /** Says that a schedule has fired that others have to hear of; the payload is the task's name. */
@@ -169,12 +171,30 @@ export class Daemon {
     if (!this.#isWorker) await refreshStatistics(database.em());
     await this.#listen();
     await this.#follower.look();
-    if (this.#isWorker) return this.#work();
+    if (this.#isWorker) {
+      await this.#waitForStarters();
+      return this.#work();
+    }
     this.#scheduler = createScheduler({ database, runners, daemonId: this.id, clock, log, onTick: (runner, tick) => this.#tick(runner, tick) });
     await this.#scheduler.start();
     if (this.#stopped) return;
     void this.#checkDrift();
     await this.#work();
+  }
+
+  /** Nothing is looked at before what belongs to the start has been done once, by a daemon. */
+  async #waitForStarters(): Promise<void> {
+    const { database: { hot }, runners, log } = this.#options;
+    const starters = runners.filter((runner) => runner instanceof SystemTaskRunner && runner.runsAtStart).map(({ taskName }) => taskName);
+    if (starters.length === 0) return;
+    let isSaid = false;
+    while (!this.#stopped) {
+      const open = await hot.run<{ name: string }>(NEVER_RUN, [starters]);
+      if (open.length === 0) return;
+      if (!isSaid) log.info(`waiting until a daemon has run ${open.map(({ name }) => `"${name}"`).join(', ')}`);
+      isSaid = true;
+      await new Promise((resolve) => setTimeout(resolve, STARTERS_MS));
+    }
   }
 
   async #work(): Promise<void> {
@@ -464,5 +484,7 @@ function poolOf({ config, database, folders, log }: DaemonOptions): ProcessPool 
   if (runnersFile === undefined) return undefined;
   return new ProcessPool({ settings: { address: database.address, runnersFile, folders }, processes, maxTasksPerProcess, log });
 }
+
+const NEVER_RUN = statement(`select name from unnest($1::text[]) as s(name) where not exists (select from tick k where k.runner = s.name and k.outcome in ('finished', 'failed', 'timed out'))`);
 
 const ANNOUNCE_TICK = statement(`select pg_notify('${TICK_CHANNEL}', $1)`);

@@ -10,7 +10,7 @@ import { createWorld } from '../engine/create-world.ts';
 import { gate } from '../engine/scripted-runner.ts';
 import { STATUSES, type World } from '../engine/world.ts';
 import { createDatabase } from '../harness.ts';
-import { startDaemon } from './start-daemon.ts';
+import { createDaemon, startDaemon } from './start-daemon.ts';
 
 let database: Database;
 beforeAll(async () => {
@@ -32,9 +32,11 @@ class Chore extends SystemTaskRunner {
   override readonly runsAtStart = true;
   override readonly runsWhenIdle = true;
   runs = 0;
+  act: () => Promise<void> | void = () => {};
 
-  override runProcess(): void {
+  override runProcess(): Promise<void> | void {
     this.runs += 1;
+    return this.act();
   }
 }
 
@@ -44,13 +46,48 @@ describe('a worker', () => {
     const chore = new Chore();
     Object.assign(world.runner('One'), { schedule: 1 });
     await syncSchedules(database.em(), [...world.runners, chore], systemClock);
+    // A daemon has been there once.
+    await database.em().execute(`insert into tick (runner, slot, cause, daemon_id, ended_at, outcome) values ('Chore', now(), 'start', 999, now(), 'finished')`);
     const { daemon } = await startDaemon(world, { ...PATIENT, role: 'worker', system: [chore] });
     await world.add('a');
     await processed(world, 'Two', 'a');
     await daemon.untilIdle();
     expect(daemon.actor).toMatch(/^worker \d+ \(/);
-    expect([chore.runs, await database.em().execute(`select runner from tick`), daemon.ended]).toEqual([0, [], 2]);
+    expect([chore.runs, await database.em().execute(`select daemon_id from tick`), daemon.ended]).toEqual([0, [{ daemon_id: 999 }], 2]);
     expect(await database.em().execute(`select role, running, concurrency from daemon`)).toEqual([{ role: 'worker', running: expect.any(Number), concurrency: 4 }]);
+  });
+
+  it('looks at nothing before a daemon has done what belongs to the start', async () => {
+    const world = await createWorld(database, { tasks: { One: {} } });
+    const chore = new Chore();
+    await syncSchedules(database.em(), [chore], systemClock);
+    await database.em().execute(`update schedule set enabled = false`);
+    await world.add('a');
+    const worker = await createDaemon(world, { ...PATIENT, role: 'worker', system: [chore] });
+    const begun = worker.daemon.begin();
+    await vi.waitFor(() => expect(worker.lines.map(({ msg }) => msg)).toContain('waiting until a daemon has run "Chore"'), 10_000);
+    const open = Promise.withResolvers<void>();
+    chore.act = async () => {
+      expect(worker.daemon.ended).toBe(0);
+      await open.promise;
+    };
+    const daemon = await createDaemon({ ...world, tasks: [], runners: [] } as never, { ...PATIENT, system: [chore] });
+    const daemonBegun = daemon.daemon.begin();
+    await vi.waitFor(() => expect(chore.runs).toBe(1), 10_000);
+    expect((await world.entry('a', 'One')).status).toBe('not processed');
+    open.resolve();
+    await Promise.all([begun, daemonBegun]);
+    await processed(world, 'One', 'a');
+    expect(await byWhom()).toEqual({ 'One a': worker.daemon.id });
+  });
+
+  it('that waits for a daemon stops when it is told to', async () => {
+    const world = await createWorld(database, { tasks: { One: {} } });
+    const { daemon, lines } = await createDaemon(world, { ...PATIENT, role: 'worker', system: [new Chore()] });
+    const begun = daemon.begin();
+    await vi.waitFor(() => expect(lines.map(({ msg }) => msg)).toContain('waiting until a daemon has run "Chore"'), 10_000);
+    await daemon.stop();
+    await begun;
   });
 
   it('looks for work without being told every now and then, as it hears no tick', async () => {
