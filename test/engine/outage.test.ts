@@ -6,7 +6,7 @@ import { Galaxy } from '../../runners/tables/entities.ts';
 import * as pipeline from '../../runners/index.ts';
 import { systemClock } from '../../src/clock.ts';
 import { thisProcess } from '../../src/daemon/process-identity.ts';
-import { clientOptions } from '../../src/db/client-options.ts';
+import { clientOptions } from '../../src/db/address.ts';
 import { openDatabase, type Database } from '../../src/db/database.ts';
 import { openHot, statement } from '../../src/db/hot.ts';
 import { claim } from '../../src/engine/claim.ts';
