@@ -24,11 +24,12 @@ describe('the report', () => {
     await world.add('a', 'b', 'c');
     await world.put('a', 'Match', 'processed');
     await world.put('b', 'Match', 'processing');
+    const nothing = { failures: { science: 0, machinery: 0 }, postponed: 0, held: 0 };
     expect((await report()).tasks).toEqual([
-      { name: 'Match', kind: 'transient', active: true, counts: { processed: 1, processing: 1, 'not processed': 1 }, ready: 1, waiting: 0 },
-      { name: 'Information', kind: 'transient', active: true, counts: { 'not processed': 3 }, ready: 1, waiting: 2 },
-      { name: 'Apart', kind: 'transient', active: true, counts: { 'not processed': 3 }, ready: 3, waiting: 0 },
-      { name: 'Later', kind: 'transient', active: false, counts: { 'not processed': 3 }, ready: 3, waiting: 0 },
+      { name: 'Match', kind: 'transient', active: true, counts: { processed: 1, processing: 1, 'not processed': 1 }, ready: 1, waiting: 0, ...nothing },
+      { name: 'Information', kind: 'transient', active: true, counts: { 'not processed': 3 }, ready: 1, waiting: 2, ...nothing },
+      { name: 'Apart', kind: 'transient', active: true, counts: { 'not processed': 3 }, ready: 3, waiting: 0, ...nothing },
+      { name: 'Later', kind: 'transient', active: false, counts: { 'not processed': 3 }, ready: 3, waiting: 0, ...nothing },
     ]);
   });
 

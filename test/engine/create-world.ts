@@ -29,10 +29,6 @@ export async function createWorld<Name extends string>(
   const machine = createStatusMachine(statuses, tasks.map(([, { from }]) => from ?? INITIAL));
   const world = new World<Name>(database, machine, runners);
   await world.sync();
-  for (const runner of runners.values()) { // TEMPORARY
-    await em.execute(`update task set concurrency = ? where name = ?`, [runner.concurrency ?? null, runner.taskName]);
-    for (const [name, units] of Object.entries(runner.uses)) await em.execute(`insert into task_use select id, ?, ? from task where name = ? on conflict do nothing`, [name, units, runner.taskName]);
-  }
   onTestFinished(() => world.end());
   return world;
 }

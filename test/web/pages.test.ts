@@ -3,9 +3,12 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
+import { resetEntries } from '../../src/engine/reset.ts';
+import { ServiceError } from '../../src/errors.ts';
 import { editSchedule } from '../../src/schedule/edit-schedule.ts';
 import { syncSchedules } from '../../src/schedule/sync-schedules.ts';
 import { createWorld } from '../engine/create-world.ts';
+import { throws } from '../engine/scripted-runner.ts';
 import { createDatabase } from '../harness.ts';
 import { addDaemon, addSystemTask, givenWeb } from './given.ts';
 
@@ -56,6 +59,25 @@ describe('the first page', () => {
       'Match processed 4 processing 1 failed 1 no host 1 not processed 5 5 0',
       'Report processed 3 not processed 9 1 8',
     ]);
+  });
+
+  it('tells what the machinery failed from what the science did, what is tried again, and what is held', async () => {
+    const world = await createWorld(database, { resources: [{ name: 'tns', failures: 3, concurrency: 4, perMinute: 60 }], tasks: { Fetch: { uses: { tns: 1 }, retry: { attempts: 2 } } } });
+    await world.add('done', 'lost', 'waits', 'none', 'held');
+    await database.em().execute(`insert into hold (subject_id, reason, placed_by) select id, 'wrong field', 'ada' from subject where name = 'held'`);
+    const down = throws(new ServiceError('tns', 'TNS answers <503>'));
+    world.runner('Fetch').on('lost', down).on('none', () => 'no host').on('waits', down);
+    const { work } = world.engine({ concurrency: 1 });
+    await work();
+    await resetEntries(database.em(), { subjects: ['waits'] }, 'person ada');
+    await world.engine({ concurrency: 1, random: () => 0.9 }).work();
+    const { get } = await givenWeb(database);
+    const html = await (await get('/')).text();
+    expect(rowsOf(html, 'tasks')).toEqual([expect.stringMatching(/^Fetch processed 1 failed 1 no host 1 not processed 2 of these by the machinery 1 to be tried again 1 held 1 /)]);
+    expect(rowsOf(html, 'shared')).toEqual([expect.stringMatching(/^tns failed \d in a row TNS answers <503> 0 of 4 \d of 60 1$/)]);
+    await database.em().execute(`update resource set state = 'open', open_until = now() + interval '1 minute'`);
+    const later = await (await (await givenWeb(database)).get('/')).text();
+    expect(rowsOf(later, 'shared')).toEqual([expect.stringMatching(/^tns does not answer; left alone until .*\d\d:\d\d:\d\d TNS answers <503>/)]);
   });
 
   it('says so when all work is done', async () => {
@@ -171,7 +193,7 @@ describe('the live part', () => {
     expect(seenOf(html)).not.toBe(seen);
     expect(html).toContain('hx-trigger="every 2s"');
     expect(rowsOf(html, 'tasks')[1]).toContain('no host 2');
-    expect(html.match(/hx-swap-oob="true"/g)).toHaveLength(4);
+    expect(html.match(/hx-swap-oob="true"/g)).toHaveLength(5);
     expect(html).not.toContain('<html');
   });
 });

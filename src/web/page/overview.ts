@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { readDaemons, unservedTasks, type DaemonReport, type UnservedTask } from '../../db/daemons.ts';
+import { readResources, type ResourceReport } from '../../db/resources.ts';
 import { statusReport, type StatusReport, type TaskReport } from '../../db/report.ts';
 import type { StatusType } from '../../status/status.ts';
 
@@ -23,6 +24,8 @@ export interface Overview {
   types: ReadonlyMap<string, StatusType>;
   /** Daemons and workers that are alive. */
   daemons: readonly DaemonReport[];
+  /** What tasks share, by name. */
+  resources: readonly ResourceReport[];
   /** Active tasks that none of them can run. */
   unserved: readonly UnservedTask[];
 }
@@ -44,6 +47,7 @@ export async function readOverview(em: EntityManager, order: readonly string[]):
     systemRunners: runners.filter(({ kind }) => kind === 'system').map(toSystemRunner),
     types: new Map(types.map(({ message, type }) => [message, type])),
     daemons: daemons.filter(({ state }) => state === 'alive'),
+    resources: await readResources(em),
     unserved: await unservedTasks(em),
   };
 }
@@ -64,7 +68,7 @@ const RUNNERS = `
 select t.name, t.kind, t.description, s.enabled, s.next_at, k.started_at, k.outcome, k.wall_seconds, k.error ->> 'message' as message
   from task t
   left join schedule s on s.runner = t.name
-  left join lateral (select started_at, outcome, wall_seconds, error from tick where t.kind = 'system' and runner = t.name order by id desc limit 1) k on true
+  left join lateral (select started_at, outcome, wall_seconds, error from tick where t.kind = 'system' and runner = t.name and outcome <> 'missed' order by id desc limit 1) k on true
  order by t.id`;
 
 function toSystemRunner({ name, description, enabled, next_at, started_at, outcome, wall_seconds, message }: RunnerRow): SystemRunner {

@@ -9,6 +9,7 @@ import { figures } from './figures.ts';
 import { layout } from './layout.ts';
 import { readOverview } from './overview.ts';
 import { plots, plotTimes } from './plots.ts';
+import { resourceTable } from './resource-table.ts';
 import { systemTable } from './system-table.ts';
 import { legend, taskTable } from './task-table.ts';
 import { isIdle, type Html } from './words.ts';
@@ -30,7 +31,7 @@ export function createPages(
   const parts = async (): Promise<{ shown: string; body: Parts }> => {
     const now = await overview();
     const today = new Date();
-    const body = { figures: figures(now), tasks: taskTable(now, links), system: systemTable(now, links, today), daemons: daemonTable(now, today) };
+    const body = { figures: figures(now), tasks: taskTable(now, links), system: systemTable(now, links, today), resources: resourceTable(now, today), daemons: daemonTable(now, today) };
     const shown = createHash('sha1').update(Object.values(body).map(String).join('')).digest('base64url');
     return { shown, body: { ...body, poll: poll(links, shown, isIdle(now.report) ? IDLE_SECONDS : BUSY_SECONDS) } };
   };
@@ -45,7 +46,7 @@ export function createPages(
       const { shown, body } = await parts();
       // Nothing has changed: nothing on the page is touched.
       if (query.seen === shown) return { status: 204, body: null };
-      return htmlReply(String(await html`${body.poll}${body.figures}${body.tasks}${body.system}${body.daemons}`));
+      return htmlReply(String(await html`${body.poll}${body.figures}${body.tasks}${body.system}${body.resources}${body.daemons}`));
     },
     async plots({ query }) {
       const times = await plotTimes(folders.products);
@@ -56,7 +57,7 @@ export function createPages(
   };
 }
 
-type Parts = Record<'poll' | 'figures' | 'tasks' | 'system' | 'daemons', Html>;
+type Parts = Record<'poll' | 'figures' | 'tasks' | 'system' | 'resources' | 'daemons', Html>;
 
 function firstPage(parts: Parts, drawn: Html): Html {
   return html`${parts.poll}
@@ -71,6 +72,7 @@ ${drawn}
   <h2 id="system-title">System runners</h2>
   <div class="scroll" role="region" aria-labelledby="system-title" tabindex="0">${parts.system}</div>
 </section>
+${parts.resources}
 <section aria-labelledby="daemons-title">
   <h2 id="daemons-title">Daemons</h2>
   <div class="scroll" role="region" aria-labelledby="daemons-title" tabindex="0">${parts.daemons}</div>

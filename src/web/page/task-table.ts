@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import type { Links } from '../links.ts';
-import { STATUS_TYPES, type StatusType } from '../../status/status.ts';
+import type { StatusType } from '../../status/status.ts';
 import { bar } from './bar.ts';
 import type { Overview } from './overview.ts';
 import { count, icon, type Html } from './words.ts';
@@ -18,11 +18,13 @@ export function taskTable({ tasks, types }: Overview, links: Links): Html {
     const statuses = Object.entries(task.counts)
       .map(([message, n]) => ({ message, n, type: types.get(message) ?? 'blank' }))
       .toSorted((a, b) => ORDER.indexOf(a.type) - ORDER.indexOf(b.type) || b.n - a.n);
-    const byType = ORDER.map((type) => ({ name: type, n: statuses.filter((status) => status.type === type).reduce((sum, { n }) => sum + n, 0) }));
+    const { machinery } = task.failures;
+    const byType = ORDER.map((type) => ({ name: type, n: statuses.filter((status) => status.type === type).reduce((sum, { n }) => sum + n, 0) }))
+      .flatMap((part) => (part.name === 'error' ? [{ ...part, n: part.n - machinery }, { name: 'machinery', n: machinery }] : [part]));
     return html`<tr>
     <th scope="row"><a id="${`task-${encodeURIComponent(task.name)}`}" href="${links.queue(task.name)}" title="${task.description}">${task.name}</a>${task.active ? '' : html` <span class="tag">inactive</span>`}${task.paused ? html` <span class="tag">paused</span>` : ''}</th>
     <td class="wide">${bar(byType, `${task.name} by type of status`)}</td>
-    <td><ul class="statuses">${statuses.map(({ message, n, type }) => html`<li class="${type}">${icon(type)} ${message} <b>${count(n)}</b></li>`)}</ul></td>
+    <td><ul class="statuses">${statuses.map(({ message, n, type }) => html`<li class="${type}">${icon(type)} ${message} <b>${count(n)}</b></li>`)}${asides(task)}</ul></td>
     <td class="number">${task.ready === 0 ? html`<span class="quiet">0</span>` : count(task.ready)}</td>
     <td class="number">${task.waiting === 0 ? html`<span class="quiet">0</span>` : count(task.waiting)}</td>
   </tr>`;
@@ -31,8 +33,18 @@ export function taskTable({ tasks, types }: Overview, links: Links): Html {
 </table>`;
 }
 
+/** Of these counts, what a person should know: what the machinery failed, what is tried again, what is held. */
+function asides({ failures, postponed, held }: Overview['tasks'][number]): Html[] {
+  return [
+    ...(failures.machinery === 0 ? [] : [html`<li class="machinery">${icon('machinery')} of these by the machinery <b>${count(failures.machinery)}</b></li>`]),
+    ...(postponed === 0 ? [] : [html`<li class="machinery">${icon('postponed')} to be tried again <b>${count(postponed)}</b></li>`]),
+    ...(held === 0 ? [] : [html`<li class="warning">${icon('held')} held <b>${count(held)}</b></li>`]),
+  ];
+}
+
 /** What the drawings mean. */
 export function legend(): Html {
-  const words: Record<StatusType, string> = { success: 'succeeded', warning: 'on its way', error: 'did not work out', blank: 'nothing yet' };
-  return html`<ul class="statuses legend">${ORDER.filter((type) => STATUS_TYPES.includes(type)).map((type) => html`<li class="${type}">${icon(type)} ${words[type]}</li>`)}</ul>`;
+  const words = { success: 'succeeded', warning: 'on its way', error: 'did not work out', machinery: 'failed of the machinery, not of the science', blank: 'nothing yet' } as const;
+  const shown: readonly (keyof typeof words)[] = ['success', 'warning', 'error', 'machinery', 'blank'];
+  return html`<ul class="statuses legend">${shown.map((type) => html`<li class="${type}">${icon(type)} ${words[type]}</li>`)}</ul>`;
 }

@@ -58,12 +58,19 @@ export function summary({ report: { transients, states, entries, tasks }, daemon
 /** Whether nothing runs and nothing can run. */
 export const isIdle = ({ states }: { states: Record<TransientState, number> }): boolean => states.waiting + states.processing === 0;
 
-const PATHS: Record<StatusType, Html> = {
+/** What the pages draw: the types of statuses, and what stands beside them. */
+export type Sign = StatusType | 'machinery' | 'postponed' | 'held';
+
+const PATHS: Record<Sign, Html> = {
   success: html`<path d="M2.5 6.5 5 9l4.5-6"/>`,
   warning: html`<circle cx="6" cy="6" r="4"/><path class="fill" d="M6 2a4 4 0 0 1 0 8z"/>`,
   error: html`<path d="m3 3 6 6M9 3 3 9"/>`,
   blank: html`<circle cx="6" cy="6" r="4"/>`,
+  // A wrench, a clock that goes round again, and two bars.
+  machinery: html`<path d="M9.5 2.2 7.4 4.3l.3 1.4 1.4.3 2.1-2.1a3 3 0 0 1-4 3.6L3.4 11 1.6 9.2l3.5-3.8a3 3 0 0 1 4.4-3.2z"/>`,
+  postponed: html`<path d="M9.6 4.2A4 4 0 1 0 10 6.4M9.8 1.8v2.6H7.2M6 4v2.3l1.5 1"/>`,
+  held: html`<path d="M4 2.5v7M8 2.5v7"/>`,
 };
 
 /** A small drawing of a type of status, so that colour is not all there is. */
-export const icon = (type: StatusType): Html => html`<svg class="icon" viewBox="0 0 12 12" aria-hidden="true">${PATHS[type]}</svg>`;
+export const icon = (type: Sign): Html => html`<svg class="icon" viewBox="0 0 12 12" aria-hidden="true">${PATHS[type]}</svg>`;
