@@ -89,6 +89,6 @@ select ${ms('clock_timestamp()')} as now_ms, ${SCHEDULE_COLUMNS}, s.lease_until,
      where t.outcome <> 'missed') k on true
   left join lateral (
     select jsonb_agg(jsonb_build_array(${ms('o.started_at')}, ${ms('o.seen_at')})) as daemons
-      from (select d.id, d.started_at, least(d.stopped_at, d.heartbeat_at + $3 * interval '1 second') as seen_at from daemon d) o
+      from (select d.id, d.started_at, least(d.stopped_at, d.heartbeat_at + $3 * interval '1 second') as seen_at from daemon d where d.role = 'daemon') o
      where $2 and o.seen_at > s.accounted_to) d on true
  order by s.runner`);
