@@ -35,7 +35,7 @@ export async function run({ rounds, log }: { rounds: number; log: (line: string)
       daemons[place] = await startDiamond({ url: server.url, data: folder, leaseSeconds: LEASE_SECONDS });
       all.push(daemons[place]);
     };
-    for (let place = 0; place < PROCESSES; place += 1) await start(place);
+    await Promise.all(Array.from({ length: PROCESSES }, (_, place) => start(place)));
     const sums = { inRescue: 0, spooled: 0 };
     for (let round = 0; round < rounds; round += 1) {
       await world.add(...Array.from({ length: SUBJECTS }, (_, n) => `round ${round} object ${n}`));
