@@ -14,6 +14,7 @@ export function page(machine: Table, sections: readonly Section[]): string {
     '**Trust the ratios, not the figures.** Both halves of a ratio were measured side by side in the same run; the figures belong to the machine below, ' +
       'on that day, with whatever else it was doing.',
     ...ratioTables(sections).map(markdown),
+    ...losses(sections),
     markdown(machine),
     ...sections.flatMap(({ title, method, tables, limits }) => [
       `## ${title}`,
@@ -25,6 +26,12 @@ export function page(machine: Table, sections: readonly Section[]): string {
     'Run `npm run bench`; it needs some 20 GB of disk for the largest registers (`TMPDIR` says where), half an hour on two cores that have nothing else to do, and a `redis-server` for BullMQ, which is left out without one. `npm run bench -- --help` lists the options: ' +
       '`npm run bench -- pipeline` runs one part, `--quick` runs everything small, `--transients` and `--objects` give other sizes, `--url` measures a PostgreSQL of yours.',
   ].join('\n\n')}\n`;
+}
+
+/** What sections say in bold of what we lose or miss, before all the rest. */
+function losses(sections: readonly Section[]): string[] {
+  const bold = sections.flatMap(({ title, limits }) => limits.filter((limit) => limit.startsWith('**We')).map((limit) => `- ${title}: ${limit}`));
+  return bold.length === 0 ? [] : [`**Where we lose, or miss what we want**\n\n${bold.join('\n')}`];
 }
 
 function ratioTables(sections: readonly Section[]): Table[] {

@@ -72,7 +72,10 @@ function describe(runs: Rounds<Run>, items: number, concurrency: number, peers: 
       ratio === undefined ? [] : [{ what: `plain queue, items/s: afterglow over ${name}`, ratio, ...(GOAL_OVER.includes(name) && { goal: { atLeast: GOAL } }) }],
     ),
     limits: [
-      ...others.flatMap(({ name, ratio }) => (ratio !== undefined && ratio < 1 ? [`**We lose** against ${name}: ${ratio.toFixed(2)} times its items a second.`] : [])),
+      ...others.flatMap(({ name, ratio }) => {
+        if (ratio !== undefined && ratio < 1) return [`**We lose** against ${name}: ${ratio.toFixed(2)} times its items a second.`];
+        return ratio !== undefined && ratio < GOAL && GOAL_OVER.includes(name) ? [`**We miss the goal** of ${GOAL} times ${name}: it is ${ratio.toFixed(2)} times its items a second.`] : [];
+      }),
       'A queue is not what we are for: we write what each object went through, the others forget an item that is done, or keep one row of it.',
       ...runs.voids.map((text) => `Void: ${text}`),
     ],

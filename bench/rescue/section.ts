@@ -46,7 +46,10 @@ export async function rescueSection(bench: Bench): Promise<Section> {
       { what: 'rescue on the same machine, p99, s', figure: quantile(all(here), 0.99), goal: { atMost: GOAL_SECONDS } },
       { what: 'rescue from another machine, p99, s', figure: quantile(all(elsewhere), 0.99), goal: { atMost: GOAL_SECONDS } },
     ],
-    limits: ['By their documentation, with default settings: BullMQ about 30 s, pg-boss 15 min (10 s with a heartbeat, and up to 60 s until its next look), graphile-worker 4 h. We did not measure these.'],
+    limits: [
+      ...[here, elsewhere].flatMap((found) => (quantile(all(found), 0.99) > GOAL_SECONDS ? [`**We miss the goal** of ${GOAL_SECONDS} s at p99: it is ${quantile(all(found), 0.99).toFixed(1)} s.`] : [])),
+      'By their documentation, with default settings: BullMQ about 30 s, pg-boss 15 min (10 s with a heartbeat, and up to 60 s until its next look), graphile-worker 4 h. We did not measure these.',
+    ],
   };
 }
 
