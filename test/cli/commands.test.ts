@@ -134,7 +134,7 @@ describe('graph and check', () => {
 });
 
 describe('the program', () => {
-  test.each(['start', 'status', 'check', 'run', 'retry', 'reset', 'explain', 'hold', 'cancel', 'ingest', 'export', 'graph'])('%s has a --help that says what it does', async (name) => {
+  test.each(['start', 'worker', 'workers', 'status', 'check', 'run', 'retry', 'reset', 'explain', 'hold', 'cancel', 'ingest', 'export', 'graph'])('%s has a --help that says what it does', async (name) => {
     const { stdout, code } = await runProgram([name, '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: afterglow ${name}`);
