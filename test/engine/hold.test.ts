@@ -4,6 +4,7 @@ import { saveTasks } from '../../src/db/save-tasks.ts';
 import { letGo } from '../../src/engine/due.ts';
 import { liftHolds, placeHolds, targetOf } from '../../src/engine/hold.ts';
 import { RefusedError, UnknownNameError } from '../../src/errors.ts';
+import { startDaemon } from '../daemon/start-daemon.ts';
 import { createDatabase } from '../harness.ts';
 import { createWorld } from './create-world.ts';
 import { gate } from './scripted-runner.ts';
@@ -83,6 +84,16 @@ describe('a hold', () => {
     }, 10_000);
     expect(woken).toEqual([String(world.task('Match').id)]);
     expect(await held()).toEqual(['a Report', 'b Match', 'b Report']);
+  });
+
+  it('that is over lets its entries run by themselves, where a daemon is', async () => {
+    const world = await given();
+    await placeHolds(database, { subjects: ['a'], ...order, until: 1 });
+    await startDaemon(world);
+    await vi.waitFor(async () => expect(await world.statuses('Match')).toMatchObject({ b: 'processed' }), 10_000);
+    await vi.waitFor(async () => expect(await world.statuses('Match')).toMatchObject({ a: 'processed' }), 20_000);
+    const [run] = await database.em().execute<{ late: boolean }[]>(`select min(started_at) filter (where s.name = 'a') > min(started_at) filter (where s.name = 'b') as late from attempt a join subject s on s.id = a.subject_id`);
+    expect(run).toEqual({ late: true });
   });
 
   it('is replaced by the next one on the same, and says what was there', async () => {

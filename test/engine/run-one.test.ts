@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { placeHolds } from '../../src/engine/hold.ts';
 import { claimNamed } from '../../src/engine/run-one.ts';
 import { createDatabase } from '../harness.ts';
 import { createWorld } from './create-world.ts';
@@ -42,6 +43,13 @@ describe('one entry for a person', () => {
     await world.put('runs', 'Match', 'processing');
     await expect(claimNamed(database, world.task('Match'), 'done', by)).rejects.toThrow('"Match" of done is "processed"; it is run from "not processed". Use "afterglow reset" first.');
     await expect(claimNamed(database, world.task('Match'), 'runs', by)).rejects.toMatchObject({ code: 'REFUSED', message: expect.stringContaining('is "processing"') });
+  });
+
+  it('is refused while it is held, with who holds it and why', async () => {
+    const world = await createWorld(database, { tasks });
+    await world.add('a');
+    await placeHolds(database, { subjects: ['a'], reason: 'bad field', by: 'emil' });
+    await expect(claimNamed(database, world.task('Match'), 'a', by)).rejects.toThrow('"Match" of a is held by emil: bad field. Use "afterglow unhold" first.');
   });
 
   it('is refused while somebody else is claiming it', async () => {
