@@ -40,6 +40,7 @@ const DOORS = new Set([
 /** Seconds that the end of an attempt waits for an answer, as in src/db/hot.ts; and for that to a rollback, on which nothing depends. */
 const ANSWER_SECONDS = 35;
 const ROLLBACK_SECONDS = 5;
+const SILENT = 'ETIMEDOUT';
 
 /**
  * The EntityManager of one attempt: the first write opens a transaction, which is committed together with the new status
@@ -141,7 +142,11 @@ export function lazyEntityManager(fork: () => EntityManager, answerSeconds = ANS
         return value;
       } catch (error) {
         watch(error);
-        if (em.isInTransaction()) await within(ROLLBACK_SECONDS, em.rollback()).catch(() => {});
+        if (em.isInTransaction()) {
+          const undoing = within(ROLLBACK_SECONDS, em.rollback()).catch(() => {});
+          // Behind what has no answer, a rollback would get none either.
+          if ((error as { code?: unknown }).code !== SILENT) await undoing;
+        }
         throw error;
       }
     },
@@ -171,7 +176,7 @@ function hasChanges(em: EntityManager): boolean {
 async function within<T>(seconds: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error(`The database did not answer within ${seconds} s.`), { code: 'ETIMEDOUT' })), seconds * 1000);
+    timer = setTimeout(() => reject(Object.assign(new Error(`The database did not answer within ${seconds} s.`), { code: SILENT })), seconds * 1000);
   });
   try {
     return await Promise.race([answer, silence]);
