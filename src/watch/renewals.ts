@@ -126,8 +126,8 @@ export class Renewals {
 
   /** After so long a standstill nobody counts on its end: what has not begun is let go. */
   get #isHopeless(): boolean {
-    const { setting, silentMs } = this.#deps;
-    return silentMs() > setting.standstillSeconds * 1000 * HOPELESS_STANDSTILLS;
+    const { setting, silentMs, isStill } = this.#deps;
+    return isStill() && silentMs() > setting.standstillSeconds * 1000 * HOPELESS_STANDSTILLS;
   }
 
   /** All but those that the main loop should have ended long ago, and evidently cannot: let others have them. */

@@ -21,6 +21,9 @@ const setting = workerData as ThreadSetting;
 const shared = new Int32Array(setting.shared);
 const lookMs = pulseMs(setting.standstillSeconds);
 
+/** A person who debugs the main loop may hold it as long as he likes. */
+const isDebugged = (): boolean => Atomics.load(shared, DEBUGGED) === 1;
+
 const tell = (heard: Heard): void => parentPort!.postMessage(heard); // oxlint-disable-line unicorn/require-post-message-target-origin
 
 /** Writes a line to the daemon's log past the main loop. Loaded when it is needed: it would double what this thread takes of memory. */
@@ -45,7 +48,7 @@ let told: readonly string[] = [];
 let looking: Promise<Culprit | undefined> | undefined;
 
 async function onStill(seconds: number): Promise<void> {
-  if (Atomics.load(shared, DEBUGGED) === 1) return;
+  if (isDebugged()) return;
   const now = episode;
   const lost = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), Math.min(MOST_PATIENCE_MS, setting.standstillSeconds * 1000)));
   const found = await Promise.race([look(now), lost]);
@@ -70,19 +73,24 @@ async function look(now: Episode): Promise<Culprit | undefined> {
 
 /** What others can read of us with the next beat. */
 function troubles(): readonly string[] {
-  if (!standstill.isStill) return told;
+  if (!isStill()) return told;
   return [...told, `the main loop has not turned for ${Math.round(standstill.silentMs / 1000)} s${holder(episode)}`];
 }
 
 /** Who holds the loop up, as far as it has been found out. */
 function holder({ culprit, suspects }: Episode): string {
-  if (culprit !== undefined) return `: ${describeCulprit(culprit)}`;
-  return suspects === undefined ? '' : `: in native code; in hand were ${suspects}`;
+  if (suspects === undefined) return culprit === undefined ? '' : `: ${describeCulprit(culprit)}`;
+  // Whoever is met first on the way back is likely, but not certain.
+  return `: in native code${culprit === undefined ? '' : `, then ${describeCulprit(culprit)}`}; in hand were ${suspects}`;
 }
 
 function onOver(seconds: number): void {
   tell({ type: 'standstill', seconds, holder: holder(episode) });
   episode = {};
+}
+
+function isStill(): boolean {
+  return standstill.isStill && !isDebugged();
 }
 
 function named(most: number): string {
@@ -101,7 +109,7 @@ const renewals = new Renewals({
   run: (statement, params) => connection.run(statement, params),
   running: () => Atomics.load(shared, RUNNING),
   silentMs: () => standstill.silentMs,
-  isStill: () => standstill.isStill,
+  isStill,
   culprit: () => episode.culprit,
   onGivenUp: ({ task, subject, attempt, timeLimitSeconds }) =>
     void say({ task, subject, attempt, timeLimitSeconds }, `"${task}" of ${subject} is far over its time limit of ${timeLimitSeconds} s and cannot be ended, because the main loop stands still: its lease is no longer renewed`),

@@ -32,7 +32,7 @@ async function given(deps: Partial<RenewalDeps>, ...subjects: string[]) {
       const isSame = now.length > 0 && now.join() === last.join();
       last = now;
       expect(isSame).toBe(true);
-    }, { timeout: 10_000, interval: 400 });
+    }, { timeout: 10_000, interval: 250 });
     return last;
   };
   return { world, renewals, hold, renewed, told };
