@@ -1,11 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ProcessDiedError, type ProcessDeath } from '../errors.ts';
 import { LastWords, onLines } from './lines.ts';
 import { MARK, type FromProcess, type ProcessSettings, type ToProcess } from './messages.ts';
 import { ProcessGroup } from './process-group.ts';
+import { newMark } from './sweep.ts';
 import { fromWire } from './wire-error.ts';
 
 /** How long a process may take to load the runners, seconds. */
@@ -52,7 +52,7 @@ export class IsolatedProcess {
    * @throws {ProcessDiedError} it could not be started, or ended before, or could not load the runners
    */
   static async start(options: ProcessOptions): Promise<IsolatedProcess> {
-    const mark = randomUUID();
+    const mark = newMark();
     const child = fork(path.join(import.meta.dirname, 'child.ts'), [], {
       // A process group of its own, to be killed as a whole, and which Ctrl-C on a terminal does not reach.
       detached: true,
@@ -75,7 +75,7 @@ export class IsolatedProcess {
     this.#child = child;
     this.#options = options;
     this.pid = child.pid!;
-    this.group = new ProcessGroup(this.pid, `${MARK}=${mark}`);
+    this.group = new ProcessGroup(this.pid, mark);
     child.on('error', () => {});
     child.on('message', (message) => this.#listener(message as FromProcess));
     // Never written to: it closes when we are gone. Nor does it keep us from ending.

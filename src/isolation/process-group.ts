@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { hasChildren, hasInEnvironment, readProcess, readProcesses, recentProcesses, residentMiB, type ProcessRow } from './process-table.ts';
+import { MARK } from './messages.ts';
+import { environmentOf, hasChildren, readProcess, readProcesses, recentProcesses, residentMiB, type ProcessRow } from './process-table.ts';
 
 /** How often those who were killed are looked for: often at first, then less so. Milliseconds. */
 const LOOK_MS = { first: 10, most: 250 };
@@ -20,7 +21,7 @@ export class ProcessGroup {
   #waitedFaults: number | undefined;
   #over = false;
 
-  /** @param mark `NAME=value` as it stands in the leader's environment and nobody else's */
+  /** @param mark as it stands in the leader's environment, and in nobody else's */
   constructor(leader: number, mark: string) {
     this.leader = leader;
     this.#mark = mark;
@@ -102,7 +103,7 @@ export class ProcessGroup {
 
   #members(): ProcessRow[] {
     if (this.#over) return [];
-    return readProcesses().filter(({ pid, group, startedTicks }) => group === this.leader || (startedTicks >= this.#startedTicks && hasInEnvironment(pid, this.#mark)));
+    return readProcesses().filter(({ pid, group, startedTicks }) => group === this.leader || (startedTicks >= this.#startedTicks && environmentOf(pid, MARK) === this.#mark));
   }
 }
 

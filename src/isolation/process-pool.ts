@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts';
 import { IsolatedProcess } from './isolated-process.ts';
 import { RunInProcess } from './isolated-run.ts';
 import type { ProcessSettings } from './messages.ts';
+import { sweep } from './sweep.ts';
 
 export interface PoolOptions {
   settings: ProcessSettings;
@@ -36,6 +37,8 @@ export interface PoolState {
 }
 
 const IDLE_SECONDS = 60;
+/** How often what dead daemons have left is looked for, ms. */
+const SWEEP_MS = 60_000;
 /** A process that has kept so much after an attempt, of what it may take beyond what an idle one has, is not given another. */
 const KEPT_SHARE = 0.5;
 /** More than a process may take to start, so that nobody gives up before the process itself does; ms. */
@@ -63,6 +66,7 @@ export class ProcessPool implements Isolation {
   readonly #waiting: (() => void)[] = [];
   #counts = { runs: 0, started: 0, recycled: 0, killed: 0, died: 0 };
   #stopped = false;
+  #sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: PoolOptions) {
     const { address } = options.settings;
@@ -86,6 +90,7 @@ export class ProcessPool implements Isolation {
 
   /** Starts a process for each of these memory limits, as many as there may be, so that the first attempts need not wait. */
   async warm(limits: readonly (number | undefined)[]): Promise<void> {
+    if (limits.length > 0) this.#sweepFromNowOn();
     const wanted = [...new Set(limits)].slice(0, this.#options.processes);
     await Promise.all(wanted.map(async (limit) => {
       try {
@@ -128,11 +133,23 @@ export class ProcessPool implements Isolation {
   /** Ends all processes; what still runs is killed. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    clearInterval(this.#sweeping);
     await Promise.all([...this.#busy].map((process) => process.kill()));
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
     await Promise.all([...this.#processes].map((process) => process.leave()));
     const { runs, started, recycled, killed, died } = this.#counts;
     if (runs > 0) this.#options.log.info({ runs, started, recycled, killed, died }, 'isolated attempts');
+  }
+
+  /** Looks for what dead daemons have left, now and every minute. */
+  #sweepFromNowOn(): void {
+    const look = (): void => {
+      const pids = sweep();
+      if (pids.length > 0) this.#options.log.warn({ pids }, 'processes that isolated attempts of a dead daemon had left were killed');
+    };
+    if (this.#sweeping !== undefined) return;
+    this.#sweeping = setInterval(look, SWEEP_MS).unref();
+    look();
   }
 
   #pool(limitMiB: number | undefined): Pool<IsolatedProcess> {
@@ -197,6 +214,7 @@ export class ProcessPool implements Isolation {
   async #start(limitMiB: number | undefined): Promise<IsolatedProcess> {
     const { settings, log, processes } = this.#options;
     this.#starting += 1;
+    this.#sweepFromNowOn();
     try {
       // A pool for another memory limit may have one that it does not use.
       while (this.#processes.size + this.#starting > processes) {

@@ -44,8 +44,11 @@ export function residentMiB(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
 }
 
-/** Whether a process was started with this word in its environment; false where that may not be read. */
-export const hasInEnvironment = (pid: number, word: string): boolean => read(`/proc/${pid}/environ`).includes(word);
+/** A variable that a process was started with; undefined where it has none of this name, or may not be asked. */
+export function environmentOf(pid: number, name: string): string | undefined {
+  const found = `\0${read(`/proc/${pid}/environ`)}`.split(`\0${name}=`)[1];
+  return found?.split('\0')[0];
+}
 
 /** Whether a process has children that it has not waited for. True where the kernel does not tell. */
 export function hasChildren(pid: number): boolean {

@@ -267,16 +267,42 @@ describe('the pool', () => {
   });
 });
 
-test('processes end with their parent, though that is killed and they hold their main loops', async () => {
-  const parent = spawn(process.execPath, [path.join(import.meta.dirname, 'parent.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
-  onTestFinished(() => void parent.kill('SIGKILL'));
-  let said = '';
-  parent.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-  await expect.poll(() => said, SOON).toMatch(/begun\n/);
-  const [child, direct, away, orphan] = JSON.parse(said.slice(0, said.indexOf('\n'))) as number[];
-  expect(alive([child!, direct!, orphan!])).toHaveLength(3);
-  parent.kill('SIGKILL');
-  await expect.poll(() => alive([child!, direct!, orphan!]), SOON).toEqual([]);
-  // It has left the group for good, and nobody is there any more who would know of it.
-  process.kill(away!, 'SIGKILL');
+describe('processes of a daemon that is killed', () => {
+  /** A process with a pool in which an attempt has started others and spins. */
+  const start = async () => {
+    const parent = spawn(process.execPath, [path.join(import.meta.dirname, 'parent.ts')], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    parent.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await expect.poll(() => said, SOON).toMatch(/begun\n/);
+    const [child, direct, away, orphan] = JSON.parse(said.slice(0, said.indexOf('\n'))) as [number, number, number, number];
+    onTestFinished(() => {
+      for (const pid of [parent.pid!, ...alive([child, direct, away, orphan])]) kill(pid);
+    });
+    return { parent, child, direct, away, orphan };
+  };
+  const kill = (pid: number) => {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone.
+    }
+  };
+
+  test('end with it, though they hold their main loops', async () => {
+    const { parent, child, direct, orphan } = await start();
+    expect(alive([child, direct, orphan])).toHaveLength(3);
+    parent.kill('SIGKILL');
+    await expect.poll(() => alive([child, direct, orphan]), SOON).toEqual([]);
+  });
+
+  test('and die in the same moment are swept up by the next one on the machine, with what has left them', async () => {
+    const { parent, child, ...others } = await start();
+    parent.kill('SIGSTOP');
+    kill(child);
+    parent.kill('SIGKILL');
+    await expect.poll(() => alive([parent.pid!]), SOON).toEqual([]);
+    const { pool } = createPool();
+    await pool.warm([undefined]);
+    await expect.poll(() => alive(Object.values(others)), SOON).toEqual([]);
+  });
 });

@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto';
+import { isCertainlyDead, thisProcess } from '../daemon/process-identity.ts';
+import { MARK } from './messages.ts';
+import { environmentOf, readProcesses } from './process-table.ts';
+
+/** A word that goes into the environment of one process and of all that it starts: which daemon they belong to, and which process. */
+export function newMark(): string {
+  const { machine, pid, processStart } = thisProcess();
+  return [machine, pid, processStart, randomUUID()].join('|');
+}
+
+/**
+ * Kills what isolated attempts of dead daemons have left: where daemon and process die in the same moment, or something left
+ * the process's group before its daemon died, nobody else knows of it. Of this machine, and of this container.
+ *
+ * @returns the ids of those that were killed
+ */
+export function sweep(): number[] {
+  const abandoned = readProcesses().map(({ pid }) => pid).filter(isAbandoned);
+  for (const pid of abandoned) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has gone by itself.
+    }
+  }
+  return abandoned;
+}
+
+function isAbandoned(pid: number): boolean {
+  const mark = environmentOf(pid, MARK);
+  // A daemon that was itself started by an attempt must not end itself.
+  if (mark === undefined || mark === process.env[MARK]) return false;
+  const [machine = '', owner, processStart = ''] = mark.split('|');
+  return isCertainlyDead({ host: '', machine, pid: Number(owner), processStart });
+}
