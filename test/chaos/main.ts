@@ -4,6 +4,7 @@ import path from 'node:path';
 import pg from 'pg';
 import type { DatabaseAddress } from '../../src/db/database.ts';
 import { launchPostgres } from '../../src/db/postgres/launch.ts';
+import { run as misbehave } from '../isolation/unruly/run.ts';
 import { hasRedis, startRedis } from '../redis.ts';
 import { run as restartDatabase } from './database-restarts.ts';
 import { run as fillDisk } from './disk-full.ts';
@@ -28,6 +29,7 @@ const redis = hasRedis ? await startRedis() : undefined;
 const all: readonly Breaking[] = [
   workers('local'),
   ...(redis === undefined ? [] : [workers('bullmq', redis.url)]),
+  { name: 'unruly-attempts', what: 'two workers, 200 isolated attempts that spin, hang, crash, eat memory and leave processes behind; one is killed', run: (log) => inDatabase((address) => misbehave({ address, objects: 200, withinSeconds: 600, log })) },
   { name: 'database-restarts', what: 'PostgreSQL stopped with immediate and started again in the middle of a rescue, 20 rounds', run: (log) => restartDatabase({ rounds: 20, log }) },
   { name: 'schedules', what: 'three daemons and one schedule a second, for two minutes', run: (log) => fireSchedules({ seconds: 120, log }) },
   { name: 'disk-full', what: 'no room left under PostgreSQL', run: (log) => fillDisk({ log }) },
