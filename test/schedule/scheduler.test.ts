@@ -61,6 +61,26 @@ describe('over three daemons', () => {
   });
 });
 
+describe('many schedules', () => {
+  it('whose slots come at the same time cost two statements a slot, whatever their number', async () => {
+    const given = Array.from({ length: 17 }, (_, n) => ({ taskName: `Runner ${n}`, schedule: EVERY_SECOND }));
+    let statements = 0;
+    const counting: SchedulerOptions['database'] = {
+      hot: { ...database.hot, run: (statement, params) => {
+        statements += 1;
+        return database.hot.run(statement, params);
+      } },
+    };
+    const { fired } = await start(1, given, { database: counting });
+    await Promise.all(given.map(({ taskName }) => fired.more(taskName, 1)));
+    const before = statements;
+    await Promise.all(given.map(({ taskName }) => fired.more(taskName, 2)));
+    // Ends are gathered for 20 ms, which may be cut in two.
+    expect(statements - before).toBeLessThanOrEqual(2 * 4);
+    expect(fired.ticks.length).toBeGreaterThanOrEqual(17 * 3);
+  });
+});
+
 describe('edits', () => {
   it('a schedule that is off does not fire; switched on, it fires without a restart; switched off, it stops', async () => {
     const { fired, schedulers } = await start(2, [{ taskName: 'Off', schedule: 0.1, initiallyEnabled: false }, METRONOME]);
