@@ -115,6 +115,18 @@ describe.skipIf(!hasRedis)('an entry in a queue', () => {
     expect(world.runner('Match').runs).toEqual([]);
   });
 
+  it.each([[{}], [null], ['text'], [{ subjectId: 'x', taskId: 'y', attempt: -1 }], [{ subjectId: '99999999999999999999', taskId: 1, attempt: 1 }]])('that cannot be read is dropped, and nothing loops: %j', async (data) => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    await world.add('a');
+    const queue = await queueOf(world, 'Match');
+    await queue.add('a', data as Ticket, { removeOnComplete: true, removeOnFail: true });
+    const { engine } = await bull(world);
+    await vi.waitFor(async () => expect(await queue.getJobCountByTypes('waiting', 'active', 'delayed', 'failed')).toBe(0), 10_000);
+    await engine.wake();
+    await vi.waitFor(async () => expect(await world.statuses('Match')).toEqual({ a: 'processed' }), 10_000);
+    expect(await world.attempts('a', 'Match')).toHaveLength(1);
+  });
+
   it('of one database is told apart from those of another on the same Redis, a copy even', async () => {
     const other = await createDatabase();
     expect(await queuePrefix(other.hot.run)).not.toBe(await queuePrefix(database.hot.run));

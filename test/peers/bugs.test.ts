@@ -8,6 +8,7 @@ import type { Database } from '../../src/db/database.ts';
 import type { Run } from '../../src/db/hot.ts';
 import { claim } from '../../src/engine/claim.ts';
 import { rescue } from '../../src/engine/rescue.ts';
+import { readSnapshot } from '../../src/engine/explain/snapshot.ts';
 import { resetEntries } from '../../src/engine/reset.ts';
 import { readTransientsCsv } from '../../src/fixtures/read-csv.ts';
 import { startDaemon } from '../daemon/start-daemon.ts';
@@ -188,6 +189,24 @@ function countingManager(em: ReturnType<Database['em']>, onSend: () => void): Re
     },
   });
 }
+
+describe('dagster', () => {
+  it('#22553: why an object waits is read from its own rows, however many others there are', async () => {
+    const world = await createWorld(database, { tasks: { One: {}, Two: { needs: { One: 'processed' } }, Three: { needs: { Two: 'processed' } } } });
+    await database.em().execute(`insert into subject (kind, name) select 'transient', 'sn' || n from generate_series(1, 5000) n`);
+    await database.em().execute(`analyze task_register; analyze subject`);
+    const plans: string[] = [];
+    const explaining: Run = async ({ name, text }, params) => {
+      plans.push(JSON.stringify(await database.hot.run({ name: `plan_${name}`, text: `explain (format json) ${text}` }, params)));
+      return database.hot.run({ name, text }, params);
+    };
+    const snapshot = await readSnapshot(explaining, ['sn4711']);
+    expect(snapshot.entries).toHaveLength(3);
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) expect(plan).not.toMatch(/"Node Type":\s*"Seq Scan"[^}]*"Relation Name":\s*"(task_register|subject|attempt)"/);
+    expect(world.machine.statuses.length).toBeGreaterThan(3);
+  });
+});
 
 describe('blast', () => {
   it('find(name): names that are the beginning or the inside of others are never confused', async () => {

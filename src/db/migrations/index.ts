@@ -4,6 +4,7 @@ import { Migration0002Reliability } from './0002-reliability.ts';
 import { Migration0003MissedSlots } from './0003-missed-slots.ts';
 import { Migration0004Dispatch } from './0004-dispatch.ts';
 import { Migration0005DaemonTroubles } from './0005-daemon-troubles.ts';
+import { Migration0006SubjectName } from './0006-subject-name.ts';
 
 /** Our schema, oldest first. A migration that has been released is never changed. */
 export const coreMigrations: readonly MigrationObject[] = [
@@ -12,4 +13,5 @@ export const coreMigrations: readonly MigrationObject[] = [
   { name: 'afterglow-0003-missed-slots', class: Migration0003MissedSlots },
   { name: 'afterglow-0004-dispatch', class: Migration0004Dispatch },
   { name: 'afterglow-0005-daemon-troubles', class: Migration0005DaemonTroubles },
+  { name: 'afterglow-0006-subject-name', class: Migration0006SubjectName },
 ];
