@@ -11,7 +11,7 @@ type Deed = (subject: Transient, context: RunContext) => Promise<string | Outcom
 export type DeedName =
   | 'nothing' | 'tells' | 'reports' | 'returnsNonsense' | 'throws' | 'throwsNothing' | 'serviceAway' | 'forGood'
   | 'obeys' | 'ignores' | 'ignoresSigterm' | 'spins' | 'comesBackLate' | 'exits' | 'crashes' | 'isKilled'
-  | 'eats' | 'hasOthersEat' | 'eatsHeap' | 'keepsMuch' | 'startsOthers' | 'writes' | 'asksForAResult' | 'losesItsConnection';
+  | 'eats' | 'hasOthersEat' | 'eatsHeap' | 'keepsMuch' | 'startsOthers' | 'writes' | 'asksForAResult' | 'losesItsConnection' | 'writesUnderALock';
 
 const MiB = 2 ** 20;
 const forEver = () => new Promise<never>(() => setInterval(() => {}, 1000));
@@ -124,6 +124,14 @@ const deeds: Record<DeedName, Deed> = {
     return { status: 'processed', result: { pid: process.pid } };
   },
   asksForAResult: async (_subject, { result }) => ({ status: 'processed', result: { found: (await result('Before')) ?? null } }),
+  /** With its transaction open, the lock goes another way. */
+  writesUnderALock: async ({ id }, { em, attempt, lock }) => {
+    await em.execute(`insert into note (subject_id, attempt, text) values (?, ?, 'written before')`, [id, attempt]);
+    await using ned = await lock('ned', { seconds: 60 });
+    await ned.renew(90);
+    await em.execute(`insert into note (subject_id, attempt, text) select ?, ?, 'locked by ' || owner from named_lock where name = ?`, [id, attempt, ned.name]);
+    return 'processed';
+  },
   losesItsConnection: async (_subject, { em }) => {
     await em.execute(`select pg_terminate_backend(pg_backend_pid())`);
     return 'processed';

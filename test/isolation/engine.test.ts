@@ -3,6 +3,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Daemon } from '../../src/daemon/daemon.ts';
 import type { Isolation } from '../../src/engine/isolated.ts';
 import { keyOf } from '../../src/engine/leases.ts';
+import { takeLock } from '../../src/engine/lock.ts';
 import { ProcessDiedError } from '../../src/errors.ts';
 import type { Json } from '../../src/runner/outcome.ts';
 import { optionsFor } from '../daemon/daemon-options.ts';
@@ -96,6 +97,21 @@ describe('what an isolated attempt writes', () => {
     const [attempt] = await world.attempts('2010ag', 'Do');
     expect(await world.notes()).toEqual([`written by ${(attempt!.result as Record<string, Json>).pid as number}`]);
     expect(await world.transitions('2010ag', 'Do')).toEqual(['claim: not processed > processing', 'finish: processing > processed']);
+  });
+
+  test('can be written under a named lock, which all see; where somebody else has that, it is run again later', async () => {
+    const world = await createDoers();
+    await database.em().execute(`delete from named_lock`);
+    await add(world, 'writesUnderALock');
+    const other = await takeLock(database.hot.run, 'ned', { seconds: 60 }, { owner: 'dora', signal: new AbortController().signal });
+    await world.engine({ isolation, random: () => 0.5 }).engine.wake(world.task('Do').id);
+    await expect.poll(() => world.entry('2010ag', 'Do'), SOON).toMatchObject({ status: 'not processed', failure: 'machinery', setbacks: 1, reason: expect.stringContaining('The lock "ned" is held by dora') });
+    expect(await world.notes()).toEqual([]);
+    await other.release();
+    await database.em().execute(`update task_register set due_at = null`);
+    await world.engine({ isolation, daemonId: 2 }).work();
+    expect(await world.notes()).toEqual(['locked by "Do" of 2010ag, attempt 2', 'written before']);
+    expect(await database.em().execute(`select * from named_lock`)).toEqual([]);
   });
 
   test('is forgotten when it throws, and the process goes on', async () => {
