@@ -67,6 +67,8 @@ export interface DaemonOptions {
 
 /** How often expired leases and due entries are looked for, seconds, unless the options say otherwise. */
 const CARE_SECONDS = 5;
+/** Every so many times the connection that listens is asked whether it still hears: once a minute. */
+const CARES_PER_PROBE = 12;
 /** How often the graph is looked at without being told to, seconds; a worker, which hears no tick, looks for entries then too. */
 const FOLLOW_SECONDS = 60;
 /** How often a worker asks whether what belongs to the start has been done, milliseconds. */
@@ -104,6 +106,7 @@ export class Daemon {
   #following: NodeJS.Timeout | undefined;
   #isBegun = false;
   #lastCare = 0;
+  #cares = 0;
   #worked = true;
   #isLooking = false;
   #lookAgain = false;
@@ -240,7 +243,7 @@ export class Daemon {
   async troubles(): Promise<string[]> {
     const reasons: string[] = [];
     try {
-      await this.#options.database.em().execute('select 1');
+      await this.#options.database.hot.run(PROBE, []);
     } catch (error) {
       reasons.push(`the database does not answer: ${(error as Error).message}`);
     }
@@ -271,7 +274,7 @@ export class Daemon {
     // Leases were renewed until here: what ran out its grace time was ours to the end.
     await this.#watch.stop();
     await this.#listener?.end().catch(() => {});
-    await this.#options.database.em().execute(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = ?`, [this.id]).catch(() => {});
+    await this.#options.database.hot.run(GOODBYE, [this.id]).catch(() => {});
   }
 
   /** Tells everything that runs to stop now, and hands it back. */
@@ -385,7 +388,7 @@ export class Daemon {
     const atOnce = this.#tasks.filter(({ runner }) => runner.wakes === 'at once');
     const ids = (tasks: readonly EngineTask[]) => tasks.map(({ id }) => id);
     const [own, others] = [ids(atOnce.filter((task) => this.#mayDo(task))), ids(atOnce.filter((task) => !this.#mayDo(task)))];
-    return this.#engine.quiet && this.#systemRuns.size === 0 && isIdle(this.#options.database.em(), own, others);
+    return this.#engine.quiet && this.#systemRuns.size === 0 && isIdle(this.#options.database.hot.run, own, others);
   }
 
   async #listen(): Promise<void> {
@@ -402,6 +405,17 @@ export class Daemon {
     } catch (error) {
       log.warn({ err: error }, 'cannot listen to the database; ticks go on');
     }
+  }
+
+  /** A network that has gone silent leaves us deaf without a word, so the connection that listens is asked now and then. */
+  async #probeEar(): Promise<void> {
+    const listener = this.#listener;
+    const probe: pg.QueryConfig & { query_timeout: number } = { text: 'select 1', query_timeout: this.#careSeconds * 2000 };
+    await listener?.query(probe).catch(() => {
+      this.#options.log.warn('the connection that listens has gone silent; making a new one');
+      this.#listener = undefined;
+      void listener.end().catch(() => {});
+    });
   }
 
   #hear(channel: string, payload: string): void {
@@ -442,6 +456,8 @@ export class Daemon {
     if (expired || dead.length > 0) await this.#rescue(dead);
     if (due) await letGo(hot.run);
     this.#lastCare = this.#options.clock.monotonicMs();
+    this.#cares += 1;
+    if (this.#cares % CARES_PER_PROBE === 0) await this.#probeEar();
     if (this.#isBegun && this.#listener === undefined && !this.#stopped) {
       await this.#listen();
       await this.#scheduler?.reload();
@@ -486,5 +502,9 @@ function poolOf({ config, database, folders, log }: DaemonOptions): ProcessPool 
 }
 
 const NEVER_RUN = statement(`select name from unnest($1::text[]) as s(name) where not exists (select from tick k where k.runner = s.name and k.outcome in ('finished', 'failed', 'timed out'))`);
+
+const GOODBYE = statement('update daemon set stopped_at = clock_timestamp(), running = 0 where id = $1');
+
+const PROBE = statement('select 1');
 
 const ANNOUNCE_TICK = statement(`select pg_notify('${TICK_CHANNEL}', $1)`);

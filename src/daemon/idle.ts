@@ -1,5 +1,5 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { IS_ALIVE } from '../db/daemons.ts';
+import { statement, type Run } from '../db/hot.ts';
 
 /**
  * Whether there is nothing left to do for the runners of these tasks, and for others that are alive: nothing runs, nothing is ready, and nothing waits out
@@ -9,12 +9,12 @@ import { IS_ALIVE } from '../db/daemons.ts';
  * @param own ids of the tasks that are done here
  * @param others ids of the tasks that only a daemon with other labels can do; they count while one is alive
  */
-export async function isIdle(em: EntityManager, own: readonly number[], others: readonly number[]): Promise<boolean> {
-  const [row] = await em.execute<{ busy: boolean }[]>(BUSY, [`{${own.join()}}`, `{${others.join()}}`]);
+export async function isIdle(run: Run, own: readonly number[], others: readonly number[]): Promise<boolean> {
+  const [row] = await run<{ busy: boolean }>(BUSY, [own, others]);
   return row?.busy !== true;
 }
 
-const BUSY = `
+const BUSY = statement(`
 select exists (select from task_register where status_id = 2)
     or exists (
       select
@@ -23,6 +23,6 @@ select exists (select from task_register where status_id = 2)
          select from task_register r
           where r.task_id = t.id and r.status_id = t.claim_from_id and r.ready and (r.due_at is null or r.dispatched_at is not null or r.cause in ('rescue', 'release', 'postpone'))
           limit 1) open
-       where (t.id = any (?::integer[]) or (t.id = any (?::integer[]) and exists (select from daemon d where ${IS_ALIVE} and d.labels @> t.requires)))
+       where (t.id = any ($1::integer[]) or (t.id = any ($2::integer[]) and exists (select from daemon d where ${IS_ALIVE} and d.labels @> t.requires)))
          and t.active
-         and not exists (select from schedule s where s.runner = t.name and not s.enabled)) as busy`;
+         and not exists (select from schedule s where s.runner = t.name and not s.enabled)) as busy`);

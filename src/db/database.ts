@@ -103,7 +103,9 @@ async function connect(address: DatabaseAddress, applicationName: string): Promi
     ...clientOptions(address),
     application_name: applicationName,
     connectionTimeoutMillis: 10_000,
+    query_timeout: 35_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   });
   await client.connect();
   return client;
