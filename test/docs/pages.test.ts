@@ -26,7 +26,7 @@ describe.each([...pages])('%s', (page, text) => {
 });
 
 test('the settings in the page are those of the code, with their defaults', () => {
-  const declared = [...(sources('src/config.ts').get('src/config.ts') ?? '').matchAll(/^ {2}((?:AFTERGLOW|DATABASE)_\w+): (.*),$/gm)];
+  const declared = [...(sources('src/config.ts').get('src/config.ts') ?? '').matchAll(/^ {2}((?:AFTERGLOW|DATABASE|REDIS)_\w+|ENGINE): (.*),$/gm)];
   const inCode = declared.map(([, name, schema = '']) => [name, /\.default\('?([^')]*)'?\)/.exec(schema)?.[1] ?? 'none']);
   const onPage = [...(pages.get('docs/operating.md') ?? '').matchAll(/^\| `(\w+)` \| (.*?) \|/gm)].map(([, name, value = '']) => [name, value]);
   expect(onPage.map(([name]) => name)).toEqual(inCode.map(([name]) => name));
