@@ -5,7 +5,7 @@ const KEPT_DAYS = 365;
 /** Rows that one statement deletes, so that none runs long. */
 const BATCH = 10_000;
 
-/** Deletes what is older than a year: attempts (never the last one of an entry), transitions and ticks. */
+/** Deletes what is older than a year: attempts (never the last one of an entry), transitions and ticks; and named locks whose owner died. */
 export class PruneHistory extends SystemTaskRunner {
   readonly taskName = 'Prune history';
   readonly schedule = '30 4 * * *';
@@ -35,4 +35,6 @@ const OLD = {
     select k.ctid from tick k
      where k.started_at < now() - interval '${KEPT_DAYS} days' and k.ended_at is not null
        and k.id < (select max(id) from tick where runner = k.runner)`,
+  // A day after it ran out, nobody comes back to renew it.
+  named_lock: `select ctid from named_lock where expires_at < now() - interval '1 day'`,
 };
