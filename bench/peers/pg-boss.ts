@@ -5,7 +5,7 @@ import type { Item, Peer } from './peer.ts';
 
 const QUEUE = 'entry';
 /** Items that one fetch takes; with so many fetchers that together they make the concurrency. */
-const BATCH = Number(process.env.PGB ?? 64);
+const BATCH = 32;
 const INSERTED_AT_ONCE = 1_000;
 
 /** pg-boss with batches in transactions and woken by NOTIFY: the fastest of what its documentation offers. */
