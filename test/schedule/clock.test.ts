@@ -42,20 +42,23 @@ describe('a machine whose clock is set', () => {
     await database.em().execute(`truncate schedule, tick`);
   });
 
-  it.each([90, -90])('by %i s goes on firing each slot once, at its time', async (jumpSeconds) => {
+  it('by 90 s, forward or back, goes on firing each slot once, at its time', async () => {
     const clock = new SetClock();
     const { fired, stop, lines, schedulers } = await startSchedulers(database, 2, SECONDLY, { clock });
-    await Promise.all([fired.more('Cron', 1), fired.more('Interval', 2)]);
-    clock.jumpSeconds = jumpSeconds;
-    await schedulers[0]!.reload();
-    const { slot } = await fired.more('Interval', 3);
-    expect(Math.abs(slot.getTime() - Date.now())).toBeLessThan(400);
-    clock.jumpSeconds = 0;
-    await Promise.all([fired.more('Cron', 2), fired.more('Interval', 3)]);
+    await Promise.all([fired.more('Cron', 1), fired.more('Interval', 1)]);
+    for (const jumpSeconds of [90, -90, 0]) {
+      clock.jumpSeconds = jumpSeconds;
+      await schedulers[0]!.reload();
+      const { slot } = await fired.more('Interval', 2);
+      expect(Math.abs(slot.getTime() - Date.now())).toBeLessThan(400);
+    }
+    await fired.more('Cron', 1);
     await stop();
     const counts = await nothingWrong(database, (name) => fired.of(name)[0]!.slot);
     expect([counts.Cron, counts.Interval]).toEqual([{ fired: fired.of('Cron').length }, { fired: fired.of('Interval').length }]);
-    expect(lines.filter((line) => line.startsWith('warn'))).toContainEqual(expect.stringContaining(`${jumpSeconds > 0 ? 'ahead of' : 'behind'} the database's`));
+    const warnings = lines.filter((line) => line.startsWith('warn')).join();
+    expect(warnings).toContain('ahead of the database\'s');
+    expect(warnings).toContain('behind the database\'s');
   });
 });
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openDatabase, type Database } from '../../src/db/database.ts';
 import { launchPostgres } from '../../src/db/postgres/launch.ts';
 import { parsePlan } from '../../src/schedule/plan.ts';
@@ -62,6 +62,8 @@ describe('while the database is away', () => {
     const { database, wire, through } = await far();
     const { fired, stop } = await startSchedulers(through, 1, GIVEN, { callSeconds: 1 });
     await Promise.all([fired.more('Cron', 1), fired.more('Interval', 1)]);
+    // While nothing is asked: what is asked next gets no answer.
+    await vi.waitFor(async () => expect(await database.em().execute<object[]>(`select from tick where ended_at is null`)).toEqual([]), { interval: 5 });
     wire.silence();
     const since = Date.now();
     await Promise.all([fired.more('Cron', 2), fired.more('Interval', 2)]);
