@@ -50,6 +50,19 @@ describe('to cancel an entry that runs', () => {
     expect(lines.filter(({ level }) => level >= 50)).toEqual([]);
   });
 
+  it('tells its daemon with the next renewal of the leases, where the notification was lost', async () => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    await world.add('a');
+    world.runner('Match').does(obeys);
+    await startDaemon(world, { careSeconds: 60, config: { leaseSeconds: 1.5 } });
+    await world.runner('Match').began('a');
+    // As the command does it, but without a word to anybody.
+    await database.em().execute(`update task_register set cancel_reason = 'wrong image', cancelled_by = 'dora'`);
+    await placeHolds(database, { subjects: ['a'], task: 'Match', reason: 'wrong image', by: 'dora' });
+    await vi.waitFor(async () => expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'cancelled', error: { by: 'dora', reason: 'wrong image' } }]), 15_000);
+    expect(await world.entry('a', 'Match')).toMatchObject({ status: 'not processed', held: true });
+  });
+
   it('ends a runner that does not listen after its time to settle, and keeps nothing that it wrote', async () => {
     const { world, engine, quiet } = await running(writes('late', hangs));
     const { subjectId, taskId } = await cancelEntry(database, order);
