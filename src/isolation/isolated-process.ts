@@ -12,6 +12,8 @@ import { fromWire } from './wire-error.ts';
 const START_SECONDS = 60;
 /** How long a process that is told to leave may take, seconds. */
 const LEAVE_SECONDS = 5;
+/** After how long a process that was killed and does not go is told of, seconds. */
+const KILL_SECONDS = 10;
 /** How long messages of a process that is gone may still be on their way, ms. */
 const LAST_MESSAGES_MS = 1000;
 /** How often those who were asked to go are looked for, ms. */
@@ -121,7 +123,10 @@ export class IsolatedProcess {
     this.usable = false;
     this.#patienceUntil = 0;
     this.group.signal('SIGKILL');
+    // The kernel keeps who waits for a disk or a network that does not answer.
+    const tooLong = setTimeout(() => this.#options.onUnkillable([this.pid]), KILL_SECONDS * 1000);
     await this.gone;
+    clearTimeout(tooLong);
   }
 
   /** Lets it close its connections and end; kills it where that takes too long. Resolves when it is gone. */

@@ -115,7 +115,6 @@ export class ProcessPool implements Isolation {
       this.#admitNext();
       return withoutProcess(error);
     }
-    this.#busy.add(process);
     this.#last.set(process, run);
     this.#counts.runs += 1;
     const running = new RunInProcess(process, run);
@@ -202,7 +201,14 @@ export class ProcessPool implements Isolation {
     const giveUp = (): void => pending.abort();
     signal.addEventListener('abort', giveUp, { once: true });
     try {
-      return await pending.promise;
+      const process = await pending.promise;
+      // In the same turn as the look, so that it is not taken for idle; it may have had to make room while it was handed over.
+      if (process.usable) {
+        this.#busy.add(process);
+        return process;
+      }
+      pool.release(process);
+      return await this.#acquire(pool, signal);
     } catch (error) {
       signal.throwIfAborted();
       throw error;
@@ -225,7 +231,7 @@ export class ProcessPool implements Isolation {
       const process = await IsolatedProcess.start({
         settings, heapMiB: limitMiB,
         onOutput: (of, stream, line) => this.#onOutput(of, stream, line),
-        onUnkillable: (pids) => log.error({ pids }, 'processes that an isolated attempt has started cannot be killed'),
+        onUnkillable: (pids) => log.error({ pids }, 'processes of isolated attempts were killed and do not go'),
       });
       this.#processes.add(process);
       this.#counts.started += 1;
