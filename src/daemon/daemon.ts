@@ -1,5 +1,4 @@
 import path from 'node:path';
-import type pg from 'pg';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { isConnectionError } from '../db/connection-error.ts';
@@ -9,7 +8,6 @@ import { refreshStatistics } from '../db/statistics.ts';
 import { countDrift, GRAPH_CHANNEL } from '../db/sync-graph.ts';
 import type { Logger } from '../log.ts';
 import { SystemTaskRunner, type TaskRunner } from '../runner/runner.ts';
-
 import { runNow, type TickReport } from '../schedule/run-tick.ts';
 import { createScheduler, type Scheduler } from '../schedule/scheduler.ts';
 import { SCHEDULE_CHANNEL } from '../schedule/stored-schedule.ts';
@@ -17,8 +15,8 @@ import type { Tick } from '../schedule/tick.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
 import type { StatusMachine } from '../status/machine.ts';
 import { CANCEL_CHANNEL, hearCancel } from '../engine/cancel.ts';
-import { deliver } from '../engine/deliver.ts';
-import { letGo } from '../engine/due.ts';
+import { takeCare } from './care.ts';
+import { Ear } from './ear.ts';
 import { engineMaker, type EngineMaker } from './engine-maker.ts';
 import type { Engine } from '../engine/port.ts';
 import { SETTLE_SECONDS } from '../engine/run.ts';
@@ -29,11 +27,10 @@ import { ProcessPool, type PoolState } from '../isolation/process-pool.ts';
 import type { Work } from '../engine/read-work.ts';
 import { GraphFollower } from './follow-graph.ts';
 import { isIdle } from './idle.ts';
-import { bury, look } from './look.ts';
+import { Rest } from './rest.ts';
 import { thisProcess } from './process-identity.ts';
 import { resetEntries } from '../engine/reset.ts';
 import { claimNamed } from '../engine/run-one.ts';
-import { MOST_AT_ONCE, rescue, type RescuedEntry } from '../engine/rescue.ts';
 import { runSystem, type SystemEnd } from './run-system.ts';
 
 export interface DaemonOptions {
@@ -99,17 +96,14 @@ export class Daemon {
   #tasks: readonly EngineTask[];
   readonly #follower: GraphFollower;
   readonly #spool: Spool;
-  readonly #idleWaiters = new Set<() => void>();
+  readonly #ear: Ear;
+  readonly #rest: Rest;
   #scheduler: Scheduler | undefined;
-  #listener: pg.Client | undefined;
   #caring: NodeJS.Timeout | undefined;
   #following: NodeJS.Timeout | undefined;
   #isBegun = false;
   #lastCare = 0;
   #cares = 0;
-  #worked = true;
-  #isLooking = false;
-  #lookAgain = false;
 
   /** Says that a daemon is there; {@link begin} makes it work. */
   static async create(options: DaemonOptions): Promise<Daemon> {
@@ -140,7 +134,12 @@ export class Daemon {
       address: database.address, daemonId: id, leases: this.#engine.leases, running: () => this.#engine.running, troubles: () => this.#engine.unsettled.troubles, log, logFormat: config.log,
       leaseSeconds: config.leaseSeconds, settleSeconds, standstillSeconds,
     });
-    this.#engine.onQuiet(() => void this.#whenQuiet());
+    this.#ear = new Ear({
+      database, log, answerSeconds: this.#careSeconds * 2, hear: (channel, payload) => this.#hear(channel, payload),
+      channels: [READY_CHANNEL, CANCEL_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL],
+    });
+    this.#rest = new Rest({ isIdle: () => this.#isIdle(), finish: () => this.#finish(), log });
+    this.#engine.onQuiet(() => void this.#rest.look());
     this.#follower = new GraphFollower({
       em: () => database.em(), read: options.readWork, saysWithoutRunner: this.#isWorker, log, onChange: (work) => this.#take(work),
     });
@@ -172,7 +171,7 @@ export class Daemon {
     if (this.#stopped) return;
     void this.#pool?.warm(this.#mine.filter(isIsolated).map(({ runner }) => runner.memoryLimitMiB));
     if (!this.#isWorker) await refreshStatistics(database.em());
-    await this.#listen();
+    await this.#ear.listen();
     await this.#follower.look();
     if (this.#isWorker) {
       await this.#waitForStarters();
@@ -206,7 +205,7 @@ export class Daemon {
     this.#caring = this.#every(this.#careSeconds, () => this.#care());
     this.#following = this.#every(this.#options.followSeconds ?? FOLLOW_SECONDS, () => this.#follow());
     this.#wakeReady();
-    await this.#whenQuiet();
+    await this.#rest.look();
   }
 
   /** Takes back what dead daemons left and runs the system runners that belong to the start. */
@@ -233,10 +232,7 @@ export class Daemon {
 
   /** Resolves when there is nothing left to do, with the products that show it written. */
   async untilIdle(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#idleWaiters.add(resolve);
-      void this.#whenQuiet();
-    });
+    await this.#rest.come();
   }
 
   /** Why the daemon is not well; empty when it is. */
@@ -273,7 +269,7 @@ export class Daemon {
     clearTimeout(graceOver);
     // Leases were renewed until here: what ran out its grace time was ours to the end.
     await this.#watch.stop();
-    await this.#listener?.end().catch(() => {});
+    await this.#ear.close();
     await this.#options.database.hot.run(GOODBYE, [this.id]).catch(() => {});
   }
 
@@ -352,36 +348,11 @@ export class Daemon {
     }));
   }
 
-  // The last claimed entry is written, or somebody asks. One look at a time, so that nobody is told while products are drawn.
-  async #whenQuiet(): Promise<void> {
-    this.#lookAgain = true;
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    try {
-      while (this.#lookAgain) {
-        this.#lookAgain = false;
-        await this.#lookForIdle();
-      }
-    } catch (error) {
-      this.#options.log.error({ err: error }, 'could not tell whether there is work left');
-    } finally {
-      this.#isLooking = false;
+  /** The products are drawn, so that they show the final state. */
+  async #finish(): Promise<void> {
+    for (const runner of this.#systemRunners) {
+      if (runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle');
     }
-  }
-
-  /** If nothing is left anywhere, the products are drawn and whoever waits is told. */
-  async #lookForIdle(): Promise<void> {
-    if (!(await this.#isIdle())) return;
-    const worked = this.#worked;
-    this.#worked = false;
-    if (worked) {
-      for (const runner of this.#systemRunners) {
-        if (runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle');
-      }
-      if (!(await this.#isIdle())) return;
-    }
-    for (const resolve of this.#idleWaiters) resolve();
-    this.#idleWaiters.clear();
   }
 
   async #isIdle(): Promise<boolean> {
@@ -389,33 +360,6 @@ export class Daemon {
     const ids = (tasks: readonly EngineTask[]) => tasks.map(({ id }) => id);
     const [own, others] = [ids(atOnce.filter((task) => this.#mayDo(task))), ids(atOnce.filter((task) => !this.#mayDo(task)))];
     return this.#engine.quiet && this.#systemRuns.size === 0 && isIdle(this.#options.database.hot.run, own, others);
-  }
-
-  async #listen(): Promise<void> {
-    const { database, log } = this.#options;
-    try {
-      const listener = await database.connect('afterglow listener');
-      listener.on('notification', ({ channel, payload }) => this.#hear(channel, payload ?? ''));
-      listener.on('error', (error) => log.warn({ err: error }, 'the connection that listens is lost'));
-      listener.on('end', () => {
-        if (this.#listener === listener) this.#listener = undefined;
-      });
-      await listener.query([READY_CHANNEL, CANCEL_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL].map((channel) => `listen ${channel}`).join('; '));
-      this.#listener = listener;
-    } catch (error) {
-      log.warn({ err: error }, 'cannot listen to the database; ticks go on');
-    }
-  }
-
-  /** A network that has gone silent leaves us deaf without a word, so the connection that listens is asked now and then. */
-  async #probeEar(): Promise<void> {
-    const listener = this.#listener;
-    const probe: pg.QueryConfig & { query_timeout: number } = { text: 'select 1', query_timeout: this.#careSeconds * 2000 };
-    await listener?.query(probe).catch(() => {
-      this.#options.log.warn('the connection that listens has gone silent; making a new one');
-      this.#listener = undefined;
-      void listener.end().catch(() => {});
-    });
   }
 
   #hear(channel: string, payload: string): void {
@@ -438,7 +382,7 @@ export class Daemon {
 
   /** Wakes a task, or all, whose runners want to work as soon as there is work. */
   #wakeReady(taskId?: number): void {
-    this.#worked = true;
+    this.#rest.disturb();
     for (const task of this.#mine) {
       // Of a tick that a limit has cut short, what is left is made up for when there is room.
       const isWanted = task.runner.wakes === 'at once' || this.#engine.isHeldBack(task.id);
@@ -446,34 +390,19 @@ export class Daemon {
     }
   }
 
-  /** Delivers what dead processes left in the spool, takes back what dead daemons left, wakes what is due, and mends our own ear. */
+  /** Takes care of what others left, and of our own ear. */
   async #care(): Promise<void> {
-    const { database: { hot }, log } = this.#options;
-    // Before the rescue: what is delivered need not be run again.
-    await deliver(hot, this.#spool, log);
-    const { dead, expired, due } = await look(hot.run, this.id);
-    if (dead.length > 0) await bury(hot.run, dead);
-    if (expired || dead.length > 0) await this.#rescue(dead);
-    if (due) await letGo(hot.run);
+    await takeCare({ ...this.#options, hot: this.#options.database.hot, spool: this.#spool, daemonId: this.id, actor: this.actor, leaseSeconds: this.#options.config.leaseSeconds });
     this.#lastCare = this.#options.clock.monotonicMs();
     this.#cares += 1;
-    if (this.#cares % CARES_PER_PROBE === 0) await this.#probeEar();
-    if (this.#isBegun && this.#listener === undefined && !this.#stopped) {
-      await this.#listen();
+    if (this.#cares % CARES_PER_PROBE === 0) await this.#ear.probe();
+    if (this.#isBegun && this.#ear.isDeaf && !this.#stopped) {
+      await this.#ear.listen();
       await this.#scheduler?.reload();
       await this.#follower.look();
       this.#wakeReady();
     }
-    if (this.#idleWaiters.size > 0 || this.#worked) await this.#whenQuiet();
-  }
-
-  async #rescue(dead: readonly number[]): Promise<void> {
-    const { database, log, config } = this.#options;
-    let rescued: RescuedEntry[];
-    do {
-      rescued = await rescue(database.hot, this.actor, dead, config.leaseSeconds);
-      for (const { task, subject, attempt, cause } of rescued) log.warn({ task, subject, attempt }, cause === 'rescue' ? 'rescued' : 'rescued too often, given up');
-    } while (rescued.length === MOST_AT_ONCE);
+    if (this.#rest.isAwaited) await this.#rest.look();
   }
 
   async #checkDrift(): Promise<void> {

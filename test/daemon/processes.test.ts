@@ -98,7 +98,7 @@ describe('a daemon that is frozen past its lease', () => {
 describe('a daemon that is alive', () => {
   it('keeps an attempt that is longer than its lease, though another looks for expired ones all the time', async () => {
     const made = await world();
-    const other = startOther(1);
+    const other = startOther(2);
     await other.said('running a 1');
     await startDaemon(made);
     const claimed = (await made.entry('a', 'Match')).lease_seconds!;
@@ -109,8 +109,8 @@ describe('a daemon that is alive', () => {
       const now = (await made.entry('a', 'Match')).lease_seconds!;
       renewals += now > last ? 1 : 0;
       last = now;
-      expect(renewals).toBeGreaterThanOrEqual(5);
-    }, 10_000);
+      expect(renewals).toBeGreaterThanOrEqual(4);
+    }, 20_000);
     other.tell('go');
     await vi.waitFor(async () => expect((await made.entry('a', 'Match')).status).toBe('processed'));
     expect(await made.attempts('a', 'Match')).toMatchObject([{ attempt: 1, outcome: 'finished' }]);

@@ -4,7 +4,6 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
-import { claim } from '../../src/engine/claim.ts';
 import { openSpool } from '../../src/spool/spool.ts';
 import { createWorld } from '../engine/create-world.ts';
 import { listeningLog } from '../engine/world.ts';
@@ -33,11 +32,9 @@ describe('a daemon whose data folder holds what a killed one left', () => {
     const world = await createWorld(database, { tasks: { Match: {} } });
     const folder = newFolder();
     await startDaemon(world, { folders: { data: folder, products: folder } });
-    // A claim of a daemon that nobody knows to be dead, whose lease holds.
+    // So that the living one claims nothing.
     await database.em().execute(`update task set active = false`);
-    const ids = await world.add('a');
-    await database.em().execute(`update task set active = true`);
-    const left = await leave(ids, world, folder, 60);
+    const left = await leave(await world.add('a'), world, folder, 60);
     await vi.waitFor(async () => expect(await world.statuses('Match')).toEqual({ a: 'processed' }));
     expect([(await world.attempts('a', 'Match')).length, left.files()]).toEqual([1, []]);
   });
@@ -54,8 +51,7 @@ describe('a daemon whose data folder holds what a killed one left', () => {
     const [daemon] = await database.em().execute<{ id: number }[]>(
       `insert into daemon (host, machine, pid, process_start, version, concurrency) values (?, 'another', ?, ?, '0', 1) returning id`, [dead.host, dead.pid, dead.processStart],
     );
-    const claimed = await claim(database.hot.run, { ...world.task('Match'), version: 7 }, { daemonId: daemon!.id, actor: `daemon ${daemon!.id}`, leaseSeconds }, 10);
-    expect(claimed).toHaveLength(ids.length);
+    await world.put('a', 'Match', 'processing', { owner: daemon!.id, seconds: leaseSeconds });
     const spool = openSpool({ folder: path.join(folder, 'spool'), me: dead, clock: systemClock, log: listeningLog().log });
     for (const id of ids) (await spool.keep(keptEnding({ subjectId: id, daemon: { ...dead, id: daemon!.id } }))).leave();
     return { folders: { data: folder, products: folder }, files: () => readdirSync(path.join(folder, 'spool')) };

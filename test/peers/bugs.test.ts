@@ -119,8 +119,9 @@ describe('graphile-worker', () => {
     let claimed = 0;
     let broken = 0;
     const breaking = database.em().fork();
+    const claimAs = (daemonId: number) => claim(database.hot.run, { ...world.task('Match'), version: 7 }, { daemonId, actor: 'test', leaseSeconds: 60 }, 5);
     for (let round = 0; round < 12; round += 1) {
-      const claims = Promise.allSettled([1, 2, 3].map((daemonId) => claim(database.hot.run, { ...world.task('Match'), version: 7 }, { daemonId, actor: 'test', leaseSeconds: 60 }, 5)));
+      const claims = Promise.allSettled([1, 2, 3].map(claimAs));
       await breaking.execute(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'afterglow engine'`);
       for (const result of await claims) {
         if (result.status === 'fulfilled') claimed += result.value.length;

@@ -1,0 +1,33 @@
+import type { Hot } from '../db/hot.ts';
+import { deliver } from '../engine/deliver.ts';
+import { letGo } from '../engine/due.ts';
+import { MOST_AT_ONCE, rescue, type RescuedEntry } from '../engine/rescue.ts';
+import type { Logger } from '../log.ts';
+import type { Spool } from '../spool/spool.ts';
+import { bury, look } from './look.ts';
+
+/** Who takes care, and of what. */
+export interface Carer {
+  hot: Hot;
+  spool: Spool;
+  daemonId: number;
+  actor: string;
+  leaseSeconds: number;
+  log: Logger;
+}
+
+/** Delivers what dead processes left in the spool, takes back what dead daemons left, and lets go what is due. */
+export async function takeCare({ hot, spool, daemonId, actor, leaseSeconds, log }: Carer): Promise<void> {
+  // Before the rescue: what is delivered need not be run again.
+  await deliver(hot, spool, log);
+  const { dead, expired, due } = await look(hot.run, daemonId);
+  if (dead.length > 0) await bury(hot.run, dead);
+  let rescued: RescuedEntry[] = [];
+  if (expired || dead.length > 0) {
+    do {
+      rescued = await rescue(hot, actor, dead, leaseSeconds);
+      for (const { task, subject, attempt, cause } of rescued) log.warn({ task, subject, attempt }, cause === 'rescue' ? 'rescued' : 'rescued too often, given up');
+    } while (rescued.length === MOST_AT_ONCE);
+  }
+  if (due) await letGo(hot.run);
+}
