@@ -73,11 +73,13 @@ function sentenceOf(obstacle: Obstacle, { task, now }: About): string {
   }
 }
 
-function doneSentence({ type, claimFrom, since, failure, reason }: Extract<Obstacle, { kind: 'done' }>, at: (iso: string) => string): string {
+function doneSentence({ status, type, claimFrom, since, failure, reason }: Extract<Obstacle, { kind: 'done' }>, at: (iso: string) => string): string {
   if (type === 'success') return `It is done since ${at(since)}`;
   const why = reason === null ? '' : `: ${reason.replace(/\.$/, '')}`;
+  // A status of type error that a runner returned is a result.
+  if (type === 'error' && reason === null) return `It came to "${status}" at ${at(since)}, which is final until a person says otherwise`;
   if (type === 'error') return `It failed at ${at(since)}${failure === null ? '' : `, of the ${failure}`}${why}`;
-  return `It stands there since ${at(since)}, and is run from "${claimFrom}"${why}`;
+  return `It is "${status}" since ${at(since)}, and is run from "${claimFrom}"${why}`;
 }
 
 function dueSentence({ at: due, isOver, reason, setbacks, mostAttempts, waitsFor }: Extract<Obstacle, { kind: 'due' }>, at: (iso: string) => string): string {

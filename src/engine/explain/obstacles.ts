@@ -7,7 +7,7 @@ import type { EntryState, Snapshot, TaskState } from './snapshot.ts';
 /** Why an entry is not claimed; then, why nobody is there who would claim it. Instants are ISO 8601 texts. */
 export type Obstacle =
   /** Its status is not the one that it is claimed from: it is done, or failed. */
-  | { kind: 'done'; type: StatusType; claimFrom: string; since: string; failure: Failure | null; reason: string | null }
+  | { kind: 'done'; status: string; type: StatusType; claimFrom: string; since: string; failure: Failure | null; reason: string | null }
   | { kind: 'running'; attempt: number; by: string | null; since: string; leaseSeconds: number; progress: number | null; cancelledBy: string | null; cancelReason: string | null }
   /** `found` is null where the object has no entry of that task. */
   | { kind: 'prerequisite'; task: string; wanted: string; found: string | null; since: string | null }
@@ -95,8 +95,8 @@ class Explainer {
     const holds = this.#holds(entry);
     if (entry.status === PROCESSING) return [runningOf(entry), ...holds];
     if (entry.status !== task.claimFrom) {
-      const { type, since, failure, reason, error } = entry;
-      return [{ kind: 'done', type, claimFrom: task.claimFrom, since, failure, reason: reason ?? error }, ...holds];
+      const { status, type, since, failure, reason, error } = entry;
+      return [{ kind: 'done', status, type, claimFrom: task.claimFrom, since, failure, reason: reason ?? error }, ...holds];
     }
     const prerequisites = this.#unmet(entry, task);
     const drift: Obstacle[] = entry.unmet !== prerequisites.length || entry.held !== holds.length > 0 ? [{ kind: 'drift', unmet: entry.unmet, held: entry.held }] : [];

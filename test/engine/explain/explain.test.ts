@@ -69,6 +69,14 @@ describe('an explanation', () => {
     await world.put('a', 'One', 'processed');
     expect(await said('Two')).toEqual(['It waits for "One" to be "no host"; that is "processed" since NOW.', 'It comes down to "One": it is done since NOW.']);
     expect(await said('One')).toEqual(['It is done since NOW.']);
+    await world.put('a', 'One', 'needs a look');
+    expect(await said('One')).toEqual(['It is "needs a look" since NOW, and is run from "not processed".']);
+  });
+
+  it('names a result that ends the way of its object', async () => {
+    const world = await given({ One: { does: () => 'no host' }, Two: { needs: { One: 'processed' } } });
+    await world.engine().work();
+    expect((await said('Two'))[1]).toBe('It comes down to "One": it came to "no host" at NOW, which is final until a person says otherwise; "afterglow retry --transient a --task One" has it done again.');
   });
 
   it('tells who runs it, since when, how far it is, and who wants it stopped', async () => {
