@@ -34,5 +34,6 @@ export const retryPolicyOf = (runner: { retry?: Partial<RetryPolicy> }): RetryPo
  * @param random 0 ≤ random < 1
  */
 export function waitSeconds({ baseSeconds, factor, capSeconds }: RetryPolicy, setbacks: number, random: number): number {
-  return random * Math.min(capSeconds, baseSeconds * factor ** (setbacks - 1));
+  // The power may be beyond all numbers, and nothing times that is no number.
+  return random * Math.min(capSeconds, baseSeconds * Math.min(factor ** (setbacks - 1), Number.MAX_VALUE));
 }
