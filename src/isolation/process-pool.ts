@@ -144,7 +144,7 @@ export class ProcessPool implements Isolation {
   #sweepFromNowOn(): void {
     const look = (): void => {
       const pids = sweep();
-      if (pids.length > 0) this.#options.log.warn({ pids }, 'processes that isolated attempts of a dead daemon had left were killed');
+      if (pids.length > 0) this.#options.log.warn({ processes: pids }, 'processes that isolated attempts of a dead daemon had left were killed');
     };
     if (this.#sweeping !== undefined) return;
     this.#sweeping = setInterval(look, SWEEP_MS).unref();
@@ -231,15 +231,15 @@ export class ProcessPool implements Isolation {
       const process = await IsolatedProcess.start({
         settings, heapMiB: limitMiB,
         onOutput: (of, stream, line) => this.#onOutput(of, stream, line),
-        onUnkillable: (pids) => log.error({ pids }, 'processes of isolated attempts were killed and do not go'),
+        onUnkillable: (pids) => log.error({ processes: pids }, 'processes of isolated attempts were killed and do not go'),
       });
       this.#processes.add(process);
       this.#counts.started += 1;
       this.#trouble = undefined;
-      log.debug({ pid: process.pid }, 'a process for isolated attempts was started');
+      log.debug({ process: process.pid }, 'a process for isolated attempts was started');
       void process.gone.then(({ exitCode, signal }) => {
         this.#processes.delete(process);
-        log.debug({ pid: process.pid, exitCode, signal }, 'a process for isolated attempts has ended');
+        log.debug({ process: process.pid, exitCode, signal }, 'a process for isolated attempts has ended');
       });
       return process;
     } catch (error) {
@@ -255,7 +255,7 @@ export class ProcessPool implements Isolation {
     const { maxTasksPerProcess, log } = this.#options;
     if (interference !== undefined) {
       this.#counts[interference] += 1;
-      log.warn({ task: runner.taskName, subject: subject.name, pid: process.pid }, interference === 'killed' ? 'the process of an isolated attempt was killed' : 'the process of an isolated attempt died');
+      log.warn({ task: runner.taskName, subject: subject.name, process: process.pid }, interference === 'killed' ? 'the process of an isolated attempt was killed' : 'the process of an isolated attempt died');
     } else if (process.usable && (isSpent(process, maxTasksPerProcess) || keptMuch(process, runner.memoryLimitMiB))) {
       this.#counts.recycled += 1;
       await process.leave();
@@ -269,7 +269,7 @@ export class ProcessPool implements Isolation {
   #onOutput(process: IsolatedProcess, stream: 'stdout' | 'stderr', line: string): void {
     const run = this.#last.get(process);
     const of = run === undefined ? {} : { task: run.runner.taskName, subject: run.subject.name, attempt: run.attempt };
-    this.#options.log[stream === 'stdout' ? 'debug' : 'info']({ ...of, pid: process.pid, stream }, line);
+    this.#options.log[stream === 'stdout' ? 'debug' : 'info']({ ...of, process: process.pid, stream }, line);
   }
 }
 
