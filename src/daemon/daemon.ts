@@ -200,6 +200,7 @@ export class Daemon {
   }
 
   async #work(): Promise<void> {
+    await this.#watch.ready();
     if (this.#stopped) return;
     this.#isBegun = true;
     this.#caring = this.#every(this.#careSeconds, () => this.#care());

@@ -50,6 +50,8 @@ export interface Told {
 
 /** What the thread tells the main loop. It may come late, when the loop has stood still; each attempt is spoken of at most once as lost and once as cancelled. */
 export type Heard =
+  /** The thread is at work: what is claimed from now on is renewed in time. */
+  | { type: 'ready' }
   | { type: 'lost'; keys: readonly string[] }
   | { type: 'cancelled'; attempts: readonly { key: string; by: string; reason: string }[] }
   | { type: 'log'; level: 'info' | 'warn'; message: string; fields: object }

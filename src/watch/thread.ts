@@ -121,6 +121,7 @@ parentPort!.on('message', (news: Told) => {
   told = news.troubles ?? told;
   if (news.stop === true) void end();
 });
+tell({ type: 'ready' });
 
 async function end(): Promise<void> {
   clearInterval(watching);

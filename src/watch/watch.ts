@@ -11,6 +11,8 @@ const STANDSTILL_SECONDS = 5;
 const REMEMBERED_MS = 60_000;
 /** How long to wait before a thread that died is started anew, and for one that should end, milliseconds. */
 const [RESTART_MS, END_MS] = [500, 2000];
+/** The longest that a start of the thread is waited for, milliseconds. */
+const READY_MS = 10_000;
 
 export interface WatchOptions extends Pick<ThreadSetting, 'address' | 'daemonId' | 'leaseSeconds' | 'settleSeconds' | 'logFormat'> {
   leases: Leases;
@@ -45,6 +47,7 @@ export class Watch {
   #told: readonly string[] = [];
   #outage: { sinceMs: number; reason: string } | undefined;
   #standstill: { overAtMs: number; seconds: number; holder: string } | undefined;
+  readonly #ready = Promise.withResolvers<void>();
 
   constructor(options: WatchOptions) {
     const { address, daemonId, leaseSeconds, settleSeconds, logFormat, standstillSeconds = STANDSTILL_SECONDS } = options;
@@ -60,6 +63,13 @@ export class Watch {
     this.#turn();
     this.#pulse = setInterval(() => this.#turn(), pulseMs(this.#setting.standstillSeconds)).unref();
     this.#startThread();
+  }
+
+  /** Resolves when the thread is at work, or after {@link READY_MS}: it takes a moment to start, and what is claimed before has a short lease or none to spare. */
+  async ready(): Promise<void> {
+    const impatience = setTimeout(() => this.#ready.resolve(), READY_MS);
+    await this.#ready.promise;
+    clearTimeout(impatience);
   }
 
   /** Whole sentences; empty where all is well. */
@@ -79,6 +89,7 @@ export class Watch {
     this.#stopped = true;
     clearInterval(this.#pulse);
     clearTimeout(this.#restart);
+    this.#ready.resolve();
     const thread = this.#thread;
     if (thread === undefined) return;
     const gone = new Promise((resolve) => thread.once('exit', resolve));
@@ -169,6 +180,9 @@ export class Watch {
   #hear(heard: Heard): void {
     const { leases, log } = this.#options;
     switch (heard.type) {
+      case 'ready':
+        this.#ready.resolve();
+        break;
       case 'lost':
         for (const key of heard.keys) leases.lost(key);
         break;
