@@ -13,7 +13,7 @@ export interface Move {
   decision: Decision;
   /** The next slot, for people. */
   nextAt: Date | undefined;
-  /** For a single slot, decided without a look: it counts only if the runner was free at its time. */
+  /** For a single slot, decided without a look: it counts only if the runner was free at its time, and no tick before it was lost. */
   unseen?: boolean;
 }
 
@@ -82,7 +82,7 @@ free as materialized (
     join wanted w on w.runner = h.runner
    where h.free and h.enabled and h.pattern = w.pattern and h.time_zone = w.time_zone
      and date_trunc('milliseconds', h.accounted_to) = w.accounted_to and h.earlier = w.earlier
-     and (not w.unseen or h.finished_at is null or h.finished_at <= w.run)
+     and (not w.unseen or h.lease_until is null or h.finished_at <= w.run)
      and w.move_to <= clock_timestamp() + $5 * interval '1 second'
      and clock_timestamp() < $4),
 ${MARK_LOST},

@@ -84,7 +84,7 @@ select ${ms('clock_timestamp()')} as now_ms, ${SCHEDULE_COLUMNS}, s.lease_until,
     select jsonb_agg(jsonb_build_array(${ms('t.started_at')}, ${ms('t.ended_at')}, t.outcome = 'finished') order by t.id)
              filter (where coalesce(t.ended_at, 'infinity') > s.accounted_to) as ticks,
            jsonb_agg(${ms('t.slot')} order by t.slot)
-             filter (where t.slot > s.accounted_to and t.cause in ('schedule', 'catch-up')) as fired
+             filter (where t.slot > s.accounted_to and t.cause in ('schedule', 'catch-up') and t.outcome not in ('released', 'rescued')) as fired
       from (select * from tick t where $2 and t.runner = s.runner order by t.id desc limit 200) t
      where t.outcome <> 'missed') k on true
   left join lateral (

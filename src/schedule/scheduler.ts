@@ -13,6 +13,7 @@ import { look, type Found, type Standing } from './look.ts';
 import { MISSED_REASONS } from './missed.ts';
 import { parsePlan } from './plan.ts';
 import { AHEAD_SECONDS, rewind } from './rewind.ts';
+import { rescueTicks } from './rescue-ticks.ts';
 import { runTick, TICK_LEASE_SECONDS, type TickPlace, type TickReport } from './run-tick.ts';
 import type { Tick } from './tick.ts';
 
@@ -169,7 +170,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   /** What becomes of more than one slot, or of one that comes late, depends on what happened meanwhile. */
   const looked = async (unclear: Entry[]): Promise<Move[]> => {
     if (unclear.length === 0) return [];
-    const { nowMs, found } = await calls.call(() => look(hot, unclear.map(({ runner }) => runner.taskName), { evidence: true }));
+    const { nowMs, found } = await withoutLost(await calls.call(() => look(hot, unclear.map(({ runner }) => runner.taskName), { evidence: true })), true);
     return unclear.flatMap((entry) => {
       const standing = found.get(entry.runner.taskName);
       learn(entry, standing);
@@ -185,6 +186,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       if (decision === undefined) return [];
       return [{ runner: standing.runner, ledger: standing, decision, nextAt: planOf(standing)?.next(now) }];
     });
+  };
+
+  /** What was found, after ticks were rescued that were lost with their daemons. */
+  const withoutLost = async (before: Awaited<ReturnType<typeof look>>, evidence: boolean): Promise<typeof before> => {
+    const lost = [...before.found.values()].filter(({ free, tick }) => free && tick !== undefined).map(({ runner }) => runner);
+    if (lost.length === 0) return before;
+    for (const runner of await calls.watch(() => rescueTicks(hot, lost))) log.warn(`A tick of "${runner}" was lost with its daemon.`);
+    const after = await calls.call(() => look(hot, lost, { evidence }));
+    return { nowMs: after.nowMs, found: new Map([...before.found, ...after.found]) };
   };
 
   const write = async (moves: Move[]) => {
@@ -255,7 +265,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const load = async (only?: string) => {
     const names = only === undefined ? [...entries.keys()] : [only];
-    const { nowMs, found } = await calls.call(() => look(hot, names, { evidence: false }));
+    const { nowMs, found } = await withoutLost(await calls.call(() => look(hot, names, { evidence: false })), false);
     if (state !== 'running') return;
     for (const name of names) {
       const [entry, standing] = [entries.get(name)!, found.get(name)];

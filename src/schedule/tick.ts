@@ -1,6 +1,7 @@
 import { statement, type Hot } from '../db/hot.ts';
 import type { Json } from '../runner/outcome.ts';
 import type { Plan } from './plan.ts';
+import { SCHEDULE_CHANNEL } from './stored-schedule.ts';
 
 /** Why a runner was woken as a whole: its schedule, a slot of it that was missed, the daemon's start, the last open entry's end, or somebody's wish. */
 export type TickCause = 'schedule' | 'catch-up' | 'start' | 'idle' | 'person';
@@ -122,7 +123,8 @@ export interface EndedTick {
 }
 
 /**
- * Writes how ticks ended and frees their runners, in one statement.
+ * Writes how ticks ended and frees their runners, in one statement. A slot that is handed back is open again, unless its
+ * runner's policy is to skip what is missed; other daemons are told.
  *
  * @param now the instant after which the next slots are looked for
  * @returns the ids of those that were still ours; nothing was written of the others
@@ -155,12 +157,21 @@ ended as (
     from given g
    cross join (select count(*) from held) h
    where t.id = g.id and t.ended_at is null
-  returning t.id),
+  returning t.id, t.runner, t.slot, t.cause, t.outcome),
+handed as (
+  select e.runner, e.slot - interval '1 millisecond' as open_after
+    from ended e
+    join schedule s on s.runner = e.runner
+   where e.outcome = 'released' and e.cause in ('schedule', 'catch-up') and s.missed_slots <> 'skip'),
 freed as (
   update schedule s
      set finished_at = case when s.tick_id = g.id then clock_timestamp() else s.finished_at end, ticks = s.ticks + 1,
+         accounted_to = case when s.tick_id = g.id and s.accounted_to = s.slot then coalesce(h.open_after, s.accounted_to) else s.accounted_to end,
          next_at = case when s.enabled and s.pattern = g.pattern and s.time_zone = g.time_zone then g.next_at else s.next_at end
     from ended e
     join given g on g.id = e.id
-   where s.runner = g.runner)
-select id from ended`);
+    left join handed h on h.runner = e.runner
+   where s.runner = g.runner),
+told as (
+  select count(pg_notify('${SCHEDULE_CHANNEL}', runner)) from handed)
+select id from ended cross join told`);

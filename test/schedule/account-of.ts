@@ -29,16 +29,21 @@ export async function accountOf(database: Database, runner: string, plan: Plan, 
   );
   const account: Account = { fired: 0, caughtUp: 0, missed: {}, wrong: [] };
   const times = new Map(slotsOf({ plan, after, until }).map((slot) => [slot.getTime(), 0]));
-  for (const { slot, last_slot, slots, cause, outcome, reason } of rows) {
+  const [lost, kept] = [[] as Row[], [] as Row[]];
+  for (const row of rows) (row.outcome === 'released' || row.outcome === 'rescued' ? lost : kept).push(row);
+  const add = ({ slot, last_slot, slots, cause, outcome, reason }: Row) => {
     const [first, last] = [new Date(slot), new Date(last_slot ?? slot)];
-    if (last <= after || first > until) continue;
+    if (last <= after || first > until) return;
     const covered = slotsOf({ plan, after: new Date(first.getTime() - 1), until: last });
     if (covered.length !== slots) account.wrong.push(`a row says ${slots} slots from ${first.toISOString()} to ${last.toISOString()}, there are ${covered.length}`);
     for (const one of covered) times.set(one.getTime(), (times.get(one.getTime()) ?? 0) + 1);
     if (outcome === 'missed') account.missed[reason!] = (account.missed[reason!] ?? 0) + slots;
     else if (cause === 'catch-up') account.caughtUp += 1;
     else account.fired += 1;
-  }
+  };
+  kept.forEach(add);
+  // Handed back or lost: the slot may have become something else after that, also more than once.
+  for (const row of lost) if (times.get(new Date(row.slot).getTime()) === 0) add(row);
   for (const [ms, count] of times) {
     if (count !== 1) account.wrong.push(`the slot ${new Date(ms).toISOString()} is accounted for ${count} times`);
   }

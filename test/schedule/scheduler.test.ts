@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
+import { StoppingError } from '../../src/errors.ts';
 import { editSchedule } from '../../src/schedule/edit-schedule.ts';
 import type { SchedulerOptions } from '../../src/schedule/scheduler.ts';
 import { SCHEDULE_CHANNEL } from '../../src/schedule/stored-schedule.ts';
@@ -169,6 +170,25 @@ describe('one daemon', () => {
     await settling;
     expect(fired.of('Late')).toHaveLength(before);
     expect((await ticksOf(database, 'Late')).at(-1)).toMatchObject({ outcome: 'released', error: { name: 'StoppingError' } });
+  });
+
+  it('that stops in the middle of a tick leaves the slot to another one, where the policy is not to skip', async () => {
+    const { opened, open } = gate();
+    const { fired, schedulers } = await start(2, [{ taskName: 'Nightly', schedule: '*/2 * * * * *', missedSlots: 'once' }], {
+      onTick: async () => {
+        if (fired.ticks.length > 1) return;
+        await opened;
+        throw new StoppingError();
+      },
+    });
+    const { slot } = await fired.more('Nightly', 1);
+    const first = fired.ticks[0]!.daemonId;
+    await schedulers[first - 1]!.stop();
+    open();
+    await schedulers[first - 1]!.settled();
+    await schedulers[2 - first]!.reload('Nightly');
+    expect((await fired.more('Nightly', fired.of('Nightly').length > 1 ? 0 : 1)).slot).toEqual(slot);
+    expect(fired.ticks.map(({ daemonId }) => daemonId)).toEqual([first, 3 - first]);
   });
 
   it('says when its clock and that of the database differ', async () => {

@@ -1,10 +1,12 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
 import { StoppingError, TimeLimitError } from '../../src/errors.ts';
 import { editSchedule } from '../../src/schedule/edit-schedule.ts';
 import { parsePlan } from '../../src/schedule/plan.ts';
+import { rescueTicks } from '../../src/schedule/rescue-ticks.ts';
 import { runNow } from '../../src/schedule/run-tick.ts';
+import { SCHEDULE_CHANNEL } from '../../src/schedule/stored-schedule.ts';
 import { syncSchedules } from '../../src/schedule/sync-schedules.ts';
 import { account } from '../../src/schedule/account.ts';
 import type { Decision } from '../../src/schedule/decide.ts';
@@ -153,6 +155,58 @@ describe('the lease', () => {
     expect(await take(2, two)).toBeUndefined();
     await database.em().execute(`update daemon set stopped_at = now()`);
     expect(await take(3, two)).toBeDefined();
+  });
+});
+
+describe('a tick that is handed back or lost', () => {
+  const policy = (text: string) => database.em().execute(`update schedule set missed_slots = ?`, [text]);
+  const openAfter = async () => (await standing()).accountedTo.getTime() - slot(1).getTime();
+  const released = { outcome: 'released', wallSeconds: 1 } as const;
+
+  it.each([['skip', 0], ['once', -1], ['all 3', -1]])('leaves its slot to nobody under the policy "%s", or open again: %i ms', async (text, expected) => {
+    await policy(text);
+    await end((await take(1))!, released, slot(1));
+    expect(await openAfter()).toBe(expected);
+    await database.em().execute(`truncate tick`);
+    await database.em().execute(`update schedule set accounted_to = ?::timestamptz`, [slot(0).toISOString()]);
+    await take(1);
+    expect(await rescueTicks(database.hot, ['Tick'])).toEqual([]);
+    await leaseRunsOut();
+    expect(await rescueTicks(database.hot, ['Tick'])).toEqual(['Tick']);
+    expect(await openAfter()).toBe(expected);
+    expect(await rescueTicks(database.hot, ['Tick'])).toEqual([]);
+    expect(await ticksOf(database, 'Tick')).toMatchObject([{ outcome: 'rescued', error: { name: 'LeaseLostError' } }]);
+  });
+
+  it('is told of, so that another daemon takes the slot at once', async () => {
+    await policy('once');
+    const listener = await database.connect('test');
+    onTestFinished(() => listener.end());
+    const heard: unknown[] = [];
+    listener.on('notification', ({ payload }) => heard.push(payload));
+    await listener.query(`listen ${SCHEDULE_CHANNEL}`);
+    await end((await take(1))!, finished, slot(1));
+    await end((await take(2))!, released, slot(2));
+    await expect.poll(() => heard).toEqual(['Tick']);
+    expect(await take(2, two)).toBeDefined();
+  });
+
+  it('for the third time is left, since it may be what kills the daemons', async () => {
+    await policy('once');
+    for (let times = 1; times <= 3; times += 1) {
+      expect(await take(1)).toBeDefined();
+      await leaseRunsOut();
+      await rescueTicks(database.hot, ['Tick']);
+      expect(await openAfter()).toBe(times === 3 ? 0 : -1);
+    }
+  });
+
+  it('before a slot that comes keeps it from being fired unseen', async () => {
+    await take(1);
+    await leaseRunsOut();
+    expect((await move(fires(2), two, { unseen: true })).moved).toBe(false);
+    await rescueTicks(database.hot, ['Tick']);
+    expect((await move(fires(2), two)).moved).toBe(true);
   });
 });
 

@@ -8,6 +8,7 @@ import { Migration } from '@mikro-orm/migrations';
  * - `schedule.earlier`: the plans that were in force before the present one, as far as slots of theirs are not yet accounted for:
  *   `[{ pattern, timeZone, until }]`, oldest first; a pattern of null stands for a time in which the schedule was off.
  * - `schedule.tick_id`: the tick that the row's lease belongs to.
+ * - a slot has one tick, but for those that were handed back by a daemon that stopped, or lost with one that died.
  * - a tick that is `missed` stands for `slots` slots, from `slot` to `last_slot`, or for one where that is null.
  */
 export class Migration0003MissedSlots extends Migration {
@@ -36,6 +37,6 @@ alter table tick
   add constraint tick_outcome_check check (outcome in ('running', 'finished', 'failed', 'timed out', 'released', 'rescued', 'missed')),
   add constraint tick_missed_check check (outcome <> 'missed' or reason is not null);
 drop index tick_slot;
-create unique index tick_slot on tick (runner, slot) where cause in ('schedule', 'catch-up');
+create unique index tick_slot on tick (runner, slot) where cause in ('schedule', 'catch-up') and outcome not in ('released', 'rescued');
 create index tick_late on tick (runner, started_at) where outcome = 'missed' or cause = 'catch-up';
 `;
