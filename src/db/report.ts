@@ -64,7 +64,7 @@ export async function statusReport(em: EntityManager): Promise<StatusReport> {
 const TASKS = `
 with counted as (
   select r.task_id, r.status_id, count(*) as n,
-         count(*) filter (where r.status_id = t.claim_from_id and r.ready) as ready,
+         count(*) filter (where r.status_id = t.claim_from_id and r.ready and (r.due_at is null or r.dispatched_at is not null)) as ready,
          count(*) filter (where r.status_id = t.claim_from_id and not r.ready) as waiting,
          count(*) filter (where r.failure = 'science') as science,
          count(*) filter (where r.failure = 'machinery' and r.status_id <> t.claim_from_id) as machinery,
