@@ -32,6 +32,7 @@ import { thisProcess } from './process-identity.ts';
 import { resetEntries } from '../engine/reset.ts';
 import { claimNamed } from '../engine/run-one.ts';
 import { runSystem, type SystemEnd } from './run-system.ts';
+import { untilBack } from './until-back.ts';
 
 export interface DaemonOptions {
   database: Database;
@@ -170,15 +171,18 @@ export class Daemon {
     await this.prepareSystem();
     if (this.#stopped) return;
     void this.#pool?.warm(this.#mine.filter(isIsolated).map(({ runner }) => runner.memoryLimitMiB));
-    if (!this.#isWorker) await refreshStatistics(database.em());
+    const patience = { log, isOver: () => this.#stopped };
+    if (!this.#isWorker) await untilBack(() => refreshStatistics(database.em()), patience);
     await this.#ear.listen();
-    await this.#follower.look();
+    await untilBack(() => this.#follower.look(), patience);
     if (this.#isWorker) {
       await this.#waitForStarters();
       return this.#work();
     }
-    this.#scheduler = createScheduler({ database, runners, daemonId: this.id, clock, log, onTick: (runner, tick) => this.#tick(runner, tick) });
-    await this.#scheduler.start();
+    await untilBack(async () => {
+      this.#scheduler = createScheduler({ database, runners, daemonId: this.id, clock, log, onTick: (runner, tick) => this.#tick(runner, tick) });
+      await this.#scheduler.start();
+    }, patience);
     if (this.#stopped) return;
     void this.#checkDrift();
     await this.#work();
@@ -212,9 +216,11 @@ export class Daemon {
   /** Takes back what dead daemons left and runs the system runners that belong to the start. */
   async prepareSystem(): Promise<void> {
     if (!this.#stopped) this.#watch.start();
-    await this.#care();
+    const patience = { log: this.#options.log, isOver: () => this.#stopped };
+    await untilBack(() => this.#care(), patience);
     for (const runner of this.#systemRunners) {
-      if (runner.runsAtStart && !this.#stopped) await this.#system(runner, 'start');
+      // What objects need must be there: a runner that the database broke off is run again.
+      if (runner.runsAtStart && !this.#stopped) await untilBack(() => this.#system(runner, 'start'), patience).catch(() => {});
     }
   }
 
@@ -323,7 +329,7 @@ export class Daemon {
     if (this.#isWorker) this.#wakeReady();
   }
 
-  /** Runs a system runner outside its schedule, with a tick of its own. */
+  /** Runs a system runner outside its schedule, with a tick of its own. It throws where the database was away, and logs whatever else went wrong. */
   async #system(runner: SystemTaskRunner, cause: 'start' | 'idle'): Promise<void> {
     const { database, clock, log } = this.#options;
     const run = runNow({
@@ -332,8 +338,10 @@ export class Daemon {
     });
     this.#systemRuns.add(run);
     try {
-      await run;
+      const error = (await run)?.error;
+      if (isConnectionError(error)) throw error;
     } catch (error) {
+      if (isConnectionError(error) && !this.#stopped) throw error;
       if (!this.#stopping.signal.aborted) log.error({ task: runner.taskName, err: error }, 'a system runner could not be run');
     } finally {
       this.#systemRuns.delete(run);
@@ -352,7 +360,11 @@ export class Daemon {
   /** The products are drawn, so that they show the final state. */
   async #finish(): Promise<void> {
     for (const runner of this.#systemRunners) {
-      if (runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle');
+      if (runner.runsWhenIdle && !this.#stopped) await this.#system(runner, 'idle').catch((error: unknown) => {
+        // They are drawn at the next look.
+        this.#rest.disturb();
+        throw error;
+      });
     }
   }
 

@@ -3,6 +3,8 @@ import * as pipeline from '../../runners/index.ts';
 import { clientOptions } from '../../src/db/address.ts';
 import { openDatabase, type Database } from '../../src/db/database.ts';
 import { openHot } from '../../src/db/hot.ts';
+import type { RunContext } from '../../src/runner/context.ts';
+import { SystemTaskRunner } from '../../src/runner/runner.ts';
 import { createWorld } from '../engine/create-world.ts';
 import { wireTo } from '../engine/wire.ts';
 import { createDatabase } from '../harness.ts';
@@ -27,6 +29,44 @@ async function given() {
   const { lines } = await startDaemon(world, { database: { ...far, hot } });
   return { wire, world, said: (text: string) => lines.filter(({ msg }) => msg.includes(text)).length };
 }
+
+/** Prepares what objects need, and is broken off the first time. */
+class Prepare extends SystemTaskRunner {
+  readonly taskName = 'Prepare';
+  readonly schedule = '0 0 29 2 *';
+  override readonly runsAtStart = true;
+  runs = 0;
+  isDone = false;
+  readonly #wire: () => Promise<void>;
+  constructor(breakOff: () => Promise<void>) {
+    super();
+    this.#wire = breakOff;
+  }
+  async runProcess({ em }: RunContext): Promise<void> {
+    this.runs += 1;
+    if (this.runs === 1) await this.#wire();
+    await em.execute('select 1');
+    this.isDone = true;
+  }
+}
+
+describe('a daemon whose database goes away while it starts', () => {
+  it('does not begin half prepared: what belongs to the start is run again before anything is claimed', async () => {
+    const wire = await wireTo(database.address);
+    const far = await openDatabase(wire.address, pipeline);
+    onTestFinished(() => far.close());
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    await world.add('a');
+    const prepare = new Prepare(async () => {
+      await wire.cut();
+      void wire.mend();
+    });
+    world.runner('Match').does(() => (prepare.isDone ? 'processed' : 'failed'));
+    await startDaemon(world, { database: far, system: [prepare] });
+    await vi.waitFor(async () => expect(await world.statuses('Match')).toEqual({ a: 'processed' }), 10_000);
+    expect(prepare.runs).toBe(2);
+  });
+});
 
 describe('a daemon whose database goes away', () => {
   it('works again when it is back, though what became ready meanwhile woke nobody', async () => {
