@@ -6,8 +6,9 @@ import type { Goal, Ratio, Section } from '../section.ts';
 import type { Cell } from '../table.ts';
 import type { Run } from './measured.ts';
 
-/** The names of our two sides. */
+/** The names of our own sides. */
 export const OURS = 'afterglow';
+export const OURS_ON_BULLMQ = 'afterglow, ENGINE=bullmq';
 export const CEILING = 'ceiling';
 
 const GOAL = 3;
@@ -35,8 +36,9 @@ export function describe(found: PipelineRuns): Section {
   const { objects, tasks, concurrency, sleepMs, connections, triedConnections, empty, sleeping, whole, redis } = found;
   const entries = objects * tasks;
   const prerequisites = blast17.runners.reduce((sum, runner) => sum + Object.keys(runner.prerequisites).length - 1, 0);
-  const peers = empty.names.filter((name) => name !== OURS && name !== CEILING);
+  const peers = empty.names.filter((name) => name !== OURS && name !== OURS_ON_BULLMQ && name !== CEILING);
   const voids = [...empty.voids, ...sleeping.voids, ...whole.empty.voids, ...whole.sleeping.voids];
+  const overOwnBull = empty.names.includes(OURS_ON_BULLMQ) ? ratioOf(empty, OURS, OURS_ON_BULLMQ, speed) : undefined;
   const overCeiling = ratioOf(empty, OURS, CEILING, speed);
   return {
     title: 'Blast’s seventeen tasks, side by side',
@@ -73,6 +75,7 @@ export function describe(found: PipelineRuns): Section {
     ],
     ratios: [
       ...ratios(found, peers),
+      ...(overOwnBull === undefined ? [] : [{ what: `pipeline, entries/s: ${OURS} over ${OURS_ON_BULLMQ}`, ratio: overOwnBull }]),
       ...(overCeiling === undefined ? [] : [{ what: 'pipeline, entries/s: afterglow over the two-statement ceiling', ratio: overCeiling }]),
     ],
     limits: [

@@ -1,8 +1,13 @@
 import { systemClock } from '../../src/clock.ts';
 import { openDatabase, type DatabaseAddress } from '../../src/db/database.ts';
+import { BullEngine } from '../../src/bullmq/engine.ts';
+import { queuePrefix } from '../../src/bullmq/queues.ts';
 import { LocalEngine } from '../../src/engine/engine.ts';
+import type { EngineOptions } from '../../src/engine/engine-options.ts';
+import type { Engine } from '../../src/engine/port.ts';
 import { createLog } from '../../src/log.ts';
 import { readGraph, type Graph } from '../graph.ts';
+import type { RedisServer } from '../peers/redis-server.ts';
 import type { BenchServer } from '../server.ts';
 import { DeliveryError } from './delivery-error.ts';
 import { assertDelivered } from './delivery.ts';
@@ -14,6 +19,8 @@ export interface EngineRun {
   transients: number;
   /** Attempts at once. */
   concurrency: number;
+  /** Has BullMQ carry the entries, over a Redis that nobody else uses; without it the register alone. */
+  redis?: RedisServer | undefined;
 }
 
 /** A run that hears nothing for so long has lost something. */
@@ -25,7 +32,7 @@ const SILENCE_SECONDS = 60;
  *
  * @throws {DeliveryError} something was lost, done twice or left open
  */
-export async function runEngine(server: BenchServer, template: DatabaseAddress, { graph, transients, concurrency }: EngineRun): Promise<Run> {
+export async function runEngine(server: BenchServer, template: DatabaseAddress, { graph, transients, concurrency, redis }: EngineRun): Promise<Run> {
   // A page that was copied after the checkpoint is in the log already: no run pays for pages that another one did not touch.
   await server.checkpoint();
   const address = await server.create(template);
@@ -34,10 +41,11 @@ export async function runEngine(server: BenchServer, template: DatabaseAddress, 
     const database = await openDatabase(address, {}, concurrency + 8);
     const log = createLog('silent');
     const { machine, statusIds, tasks } = await readGraph(database.em(), graph);
-    const engine = new LocalEngine({
+    const options: EngineOptions = {
       fork: () => database.em(), hot: database.hot, tasks, machine, statusIds, daemonId: 1, actor: 'bench', concurrency, leaseSeconds: 30,
       folders: { data: server.folder, products: server.folder }, clock: systemClock, log,
-    });
+    };
+    const engine = redis === undefined ? new LocalEngine(options) : new BullEngine(options, { redisUrl: `unix:${redis.socket}`, prefix: await queuePrefix(database.hot.run) });
     const listener = await database.connect('afterglow listener');
     listener.on('error', () => {});
     listener.on('notification', ({ payload }) => void engine.wake(Number(payload)));
@@ -45,6 +53,7 @@ export async function runEngine(server: BenchServer, template: DatabaseAddress, 
     const before = await commitsOf(server.admin, address);
     const usage = await measured(server, () => untilEnded(engine, expected));
     await listener.end();
+    await engine.stop(0);
     await database.close();
     const transactions = (await commitsSettled(server, address)) - before;
     const check = await openDatabase(address);
@@ -59,7 +68,7 @@ export async function runEngine(server: BenchServer, template: DatabaseAddress, 
   }
 }
 
-async function untilEnded(engine: LocalEngine, expected: number): Promise<void> {
+async function untilEnded(engine: Engine, expected: number): Promise<void> {
   let silence: NodeJS.Timeout | undefined;
   let seen = -1;
   try {

@@ -6,7 +6,7 @@ import { addTransients, storeGraph, type Graph } from '../graph.ts';
 import { availablePeers } from '../peers/peers.ts';
 import type { Bench, Section } from '../section.ts';
 import type { BenchServer } from '../server.ts';
-import { CEILING, describe, OURS } from './describe.ts';
+import { CEILING, describe, OURS, OURS_ON_BULLMQ } from './describe.ts';
 import { runCeiling } from './ceiling-run.ts';
 import { runEngine } from './engine-run.ts';
 import type { Run } from './measured.ts';
@@ -26,8 +26,13 @@ export async function pipelineSection({ server, redis, quick, objects: asked, pr
   const tasks = blast17.tasks.length;
   const templates = new Templates(server);
   const peers = availablePeers(redis !== undefined);
+  const own = (name: string, count: number, sleepMs: number, carrier?: Bench['redis']): Side<Run> => ({
+    name, ours: true,
+    run: async () => runEngine(server, await templates.of(count), { graph: sleepMs === 0 ? blast17 : sleepers(), transients: count, concurrency, redis: carrier }),
+  });
   const sidesOf = (count: number, sleepMs: number): Side<Run>[] => [
-    { name: OURS, ours: true, run: async () => runEngine(server, await templates.of(count), { graph: sleepMs === 0 ? blast17 : sleepers(), transients: count, concurrency }) },
+    own(OURS, count, sleepMs),
+    ...(redis === undefined ? [] : [own(OURS_ON_BULLMQ, count, sleepMs, redis)]),
     ...peers.map((peer) => ({ name: peer.name, ours: false, run: () => runPeer(peer, server, redis, { graph: blast17, objects: count, concurrency, sleepMs }) })),
   ];
   const said = (what: string, count: number) => (round: number, name: string, { seconds }: Run) =>
