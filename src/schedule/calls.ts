@@ -69,8 +69,7 @@ export class Calls {
     return [{ fromMs: this.#awaySinceMs, untilMs: Infinity, reason: 'database away' }, ...this.#troubles];
   }
 
-  /** Remembers a trouble; milliseconds of {@link time}. */
-  note(reason: MissedReason, fromMs: number, untilMs: number): void {
+  #note(reason: MissedReason, fromMs: number, untilMs: number): void {
     this.#troubles = [{ fromMs, untilMs, reason }, ...this.#troubles].slice(0, MOST_TROUBLES);
   }
 
@@ -79,24 +78,24 @@ export class Calls {
     const expectedMs = this.time.nowMs();
     this.#skew.compare(answeredMs - askedMs, databaseMs);
     const movedMs = this.time.heard(askedMs, answeredMs, databaseMs);
-    if (movedMs > SLEPT_SECONDS * 1000) this.note('asleep', expectedMs - (answeredMs - askedMs), this.time.nowMs());
+    if (movedMs > SLEPT_SECONDS * 1000) this.#note('asleep', expectedMs - (answeredMs - askedMs), this.time.nowMs());
   }
 
   #answered(askedMs: number): void {
     const nowMs = this.time.nowMs();
     if (this.#awaySinceMs !== undefined) {
       this.#log.info(`The database answers again; schedules go on after ${((nowMs - this.#awaySinceMs) / 1000).toFixed(1)} s.`);
-      this.note('database away', this.#awaySinceMs, nowMs);
+      this.#note('database away', this.#awaySinceMs, nowMs);
       this.#awaySinceMs = undefined;
     } else if (nowMs - askedMs > SLOW_SECONDS * 1000) {
-      this.note('database away', askedMs, nowMs);
+      this.#note('database away', askedMs, nowMs);
     }
   }
 
+  // What is wrong with a statement is for those who made it to say.
   #failed(error: unknown, askedMs: number): void {
-    if (this.#awaySinceMs !== undefined) return;
+    if (this.#awaySinceMs !== undefined || !isConnectionError(error)) return;
     this.#awaySinceMs = askedMs;
-    const message = error instanceof Error ? error.message : String(error);
-    this.#log[isConnectionError(error) ? 'warn' : 'error']({ err: error }, `The database does not answer the schedules, which try again: ${message}`);
+    this.#log.warn({ err: error }, `The database does not answer the schedules, which try again: ${(error as Error).message}`);
   }
 }

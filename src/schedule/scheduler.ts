@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { isConnectionError } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { StoppingError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -54,8 +55,6 @@ const RELOAD_SECONDS = 20;
 const AGAIN_SECONDS = 1;
 /** The least time between two looks at a runner that is busy elsewhere, seconds. */
 const BUSY_SECONDS = 0.2;
-/** A timer that is later than this was kept waiting by something else in this process, seconds. */
-const BLOCKED_SECONDS = 0.5;
 // setTimeout counts to 2^31 ms at most.
 const LONGEST_WAIT_SECONDS = 3600;
 
@@ -94,7 +93,6 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let whenSettled: (() => void)[] = [];
   let state: 'new' | 'running' | 'stopped' = 'new';
   let timer: NodeJS.Timeout | undefined;
-  let timerAtMs = 0;
   let startedMs = Infinity;
   let safetyNet: NodeJS.Timeout | undefined;
   // Loads come one after the other, so that an older one does not have the last word.
@@ -117,15 +115,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const firstMs = Math.min(Infinity, ...[...entries.values()].filter(({ isVisited }) => !isVisited).map(({ lookAtMs }) => lookAtMs));
     if (firstMs === Infinity) return;
     const waitMs = Math.min(Math.max(firstMs - time.nowMs(), 0), LONGEST_WAIT_SECONDS * 1000);
-    timerAtMs = clock.monotonicMs() + waitMs;
     timer = setTimeout(beat, waitMs);
   };
 
   const beat = () => {
-    const lateMs = clock.monotonicMs() - timerAtMs;
     const nowMs = time.nowMs();
-    // A slot at the timer's own time is in it too.
-    if (lateMs > BLOCKED_SECONDS * 1000) calls.note('blocked', nowMs - lateMs - 1, nowMs);
     const come = [...entries.values()].filter(({ isVisited, lookAtMs }) => !isVisited && lookAtMs <= nowMs);
     if (come.length > 0) void visit(come);
     arm();
@@ -134,11 +128,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   /** Looks after schedules of which slots have come, in one or two statements for all of them. */
   const visit = async (come: Entry[]) => {
     begun();
+    let areApart = false;
     for (const entry of come) entry.isVisited = true;
     try {
       const moves = [...come.flatMap(onTime), ...(await looked(come.filter(isUnclear)))];
       if (moves.length > 0 && state === 'running') await write(moves);
-    } catch {
+    } catch (error) {
+      if (!isConnectionError(error)) log.error({ err: error }, `The slots of ${come.map(({ runner }) => `"${runner.taskName}"`).join(', ')} cannot be looked after; trying again.`);
+      // One that is at fault must not keep the others from theirs.
+      areApart = come.length > 1 && !isConnectionError(error);
       for (const entry of come) Object.assign(entry, { isUnclear: true, lookAtMs: time.nowMs() + AGAIN_SECONDS * 1000 });
     } finally {
       for (const entry of come) {
@@ -146,6 +144,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         if (entry.isStale) void reload(entry.runner.taskName).catch(() => {});
         entry.isStale = false;
       }
+      if (areApart) for (const entry of come) void visit([entry]);
       done();
       arm();
     }
@@ -180,6 +179,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         return [];
       }
       const now = new Date(Math.floor(nowMs));
+      // What nothing else explains, while we ran, is that this process did not come to it.
       const decision = decide(standing, standing.missedSlots, {
         ...standing.evidence, now, otherwise: 'no daemon', troubles: [...calls.troubles, ...standing.evidence.troubles, { fromMs: startedMs, untilMs: Infinity, reason: 'blocked' }],
       });
@@ -305,7 +305,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       }
       if (state !== 'running') return;
       safetyNet = setInterval(() => {
-        reload().catch((error: unknown) => log.debug({ err: error }, 'The schedules could not be read again; the ones known stay in force.'));
+        reload().catch((error: unknown) => log[isConnectionError(error) ? 'debug' : 'error']({ err: error }, 'The schedules could not be read again; the ones known stay in force.'));
       }, RELOAD_SECONDS * 1000);
       safetyNet.unref();
     },

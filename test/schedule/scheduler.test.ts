@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
 import { StoppingError } from '../../src/errors.ts';
@@ -79,6 +79,21 @@ describe('many schedules', () => {
     // Ends are gathered for 20 ms, which may be cut in two.
     expect(statements - before).toBeLessThanOrEqual(2 * 4);
     expect(fired.ticks.length).toBeGreaterThanOrEqual(17 * 3);
+  });
+});
+
+describe('a runner whose slots cannot be looked after', () => {
+  it('keeps no other from its own, and is tried again until they can', async () => {
+    await database.em().execute(`alter table tick add constraint no_bad check (runner <> 'Bad') not valid`);
+    onTestFinished(async () => {
+      await database.em().execute(`alter table tick drop constraint if exists no_bad`);
+    });
+    const { fired, lines } = await start(1, [{ taskName: 'Bad', schedule: EVERY_SECOND }, { taskName: 'Good', schedule: EVERY_SECOND }]);
+    await fired.more('Good', 2);
+    expect(fired.of('Bad')).toEqual([]);
+    expect(lines).toContain('error: The slots of "Bad" cannot be looked after; trying again.');
+    await database.em().execute(`alter table tick drop constraint no_bad`);
+    await fired.more('Bad', 1);
   });
 });
 
