@@ -1,11 +1,12 @@
 import { isSame, LocalEngine } from '../engine/engine.ts';
-import { claimOne, type ClaimedEntry } from '../engine/claim.ts';
+import type { ClaimedEntry } from '../engine/claim.ts';
 import { isIsolated, isLimited, type EngineOptions, type EngineTask, type EngineWork } from '../engine/engine-options.ts';
 import { claimOneLimited } from '../engine/limits.ts';
 import type { Engine } from '../engine/port.ts';
 import { giveBack } from './dispatch.ts';
 import { Gate } from './gate.ts';
 import type { QueuePlace } from './queues.ts';
+import { Starter } from './starter.ts';
 import { TaskQueue } from './task-queue.ts';
 import type { Ticket } from './ticket.ts';
 
@@ -20,6 +21,7 @@ export class BullEngine implements Engine {
   readonly #place: QueuePlace;
   #options: EngineOptions;
   readonly #queues = new Map<number, TaskQueue>();
+  readonly #starters = new Map<number, Starter>();
   readonly #gate: Gate;
   /** Attempts in processes of their own do not wait for those that run here. */
   readonly #isolatedGate: Gate;
@@ -66,6 +68,7 @@ export class BullEngine implements Engine {
   take(work: EngineWork): void {
     this.#options = { ...this.#options, ...work };
     this.#local.take(work);
+    this.#starters.clear();
     for (const [id, queue] of this.#queues) {
       if (work.tasks.some((task) => isSame(task, queue.task))) continue;
       this.#queues.delete(id);
@@ -128,10 +131,16 @@ export class BullEngine implements Engine {
     const { hot, daemonId, actor, leaseSeconds } = this.#options;
     const claimTask = { ...task, version: task.runner.version };
     const by = { daemonId, actor, leaseSeconds };
-    if (!isLimited(task)) return claimOne(hot.run, claimTask, by, ticket.subjectId, ticket.attempt);
+    if (!isLimited(task)) return this.#starterOf(task.id, () => new Starter(hot.run, claimTask, by)).start(ticket);
     const { entries, heldBack } = await claimOneLimited(hot, claimTask, by, ticket.subjectId, ticket.attempt);
     if (heldBack !== undefined) await this.#giveBack(ticket, heldBack.againInSeconds ?? 1);
     return entries[0];
+  }
+
+  #starterOf(taskId: number, make: () => Starter): Starter {
+    const found = this.#starters.get(taskId) ?? make();
+    this.#starters.set(taskId, found);
+    return found;
   }
 
   async #giveBack(ticket: Ticket, againInSeconds: number): Promise<void> {

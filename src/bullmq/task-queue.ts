@@ -2,7 +2,7 @@ import { Worker, type Queue } from 'bullmq';
 import type { EngineOptions, EngineTask } from '../engine/engine-options.ts';
 import { dispatch, giveBack } from './dispatch.ts';
 import { connectionOf, openQueue, queueName, type QueuePlace } from './queues.ts';
-import { ticketId, type Ticket } from './ticket.ts';
+import { isTicket, ticketId, type Ticket } from './ticket.ts';
 
 /** One task's queue: fills it from the register, and takes tickets out for this daemon. */
 export class TaskQueue {
@@ -25,7 +25,8 @@ export class TaskQueue {
     // A ticket that a dead worker had taken out is free again after as long as an entry is.
     const leaseMs = options.leaseSeconds * 1000;
     this.#worker = new Worker<Ticket>(queueName(task.id), async ({ data }) => {
-      await use(data);
+      if (isTicket(data)) await use(data);
+      else options.log.warn({ task: task.name }, 'something that is no ticket came out of the queue and is dropped');
       // There is room for more.
       if (this.#full) void this.wake();
     }, { prefix: place.prefix, connection: { ...connectionOf(place.redisUrl), maxRetriesPerRequest: null }, concurrency: options.concurrency, name: options.actor, lockDuration: leaseMs, stalledInterval: leaseMs });

@@ -6,5 +6,11 @@ export interface Ticket {
   attempt: number;
 }
 
+/** Whether what came out of a queue is a ticket; anybody may put anything in. */
+export function isTicket(given: unknown): given is Ticket {
+  const { subjectId, taskId, attempt } = (given ?? {}) as Partial<Ticket>;
+  return typeof subjectId === 'string' && /^\d{1,18}$/.test(subjectId) && Number.isInteger(taskId) && Number.isInteger(attempt);
+}
+
 /** The same for every dispatch of one attempt, so that BullMQ takes it once only. (BullMQ refuses ids that are numbers, and colons.) */
 export const ticketId = ({ subjectId, taskId, attempt }: Ticket): string => `s${subjectId}-t${taskId}-a${attempt}`;

@@ -144,7 +144,7 @@ export class Attempt implements HeldAttempt {
       } else {
         await this.#written.rollback();
       }
-      if (verdict.cause === 'postpone') verdict = await this.#withinBudget(end, verdict);
+      if (verdict.cause === 'postpone' || isA(ServiceError, end.error)) verdict = await this.#withinBudget(end, verdict);
       // The stack is kept with the attempt; a thousand of them would hide everything else here.
       if (end.error !== undefined) log.warn({ ...this.#where, status: verdict.status, failure: verdict.failure }, `attempt failed: ${describeError(end.error).message}`);
       if (await this.#finish(end, verdict)) await this.#afterwards(end, verdict);
@@ -217,8 +217,9 @@ export class Attempt implements HeldAttempt {
     const { hot, log } = this.#deps.options;
     const { subjectId, taskId, attempt } = this;
     try {
-      const failed = isA(ServiceError, error) ? await noteFailure(hot.run, { subjectId, taskId, attempt, service: error.service, message: error.message }) : undefined;
-      return await withinBudget(hot.run, this.#task, verdict, failed);
+      const service = isA(ServiceError, error) ? { service: error.service, message: describeError(error).message } : undefined;
+      const failed = service === undefined ? undefined : await noteFailure(hot.run, { subjectId, taskId, attempt, ...service });
+      return await withinBudget(hot.run, this.#task, verdict, this.#entry.setbacks, failed && { ...failed, message: service!.message });
     } catch (failure) {
       log.debug({ ...this.#where, err: failure }, 'a retry could not be counted');
       return verdict;

@@ -53,9 +53,14 @@ export async function claim(run: Run, task: ClaimTask, by: Claimer, limit: numbe
  * @param attempt only if this is the attempt that the claim begins: then what was meant before another claim comes too late
  */
 export async function claimOne(run: Run, task: ClaimTask, by: Claimer, subjectId: string, attempt?: number): Promise<ClaimedEntry | undefined> {
-  const rows = await retryDeadlock(() =>
-    run<ClaimRow>(namedStatement(task.claimFromId), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, subjectId, attempt ?? null]));
-  return rows[0] === undefined ? undefined : toEntry(task, rows[0]);
+  return (await claimListed(run, task, by, [{ subjectId, attempt }]))[0];
+}
+
+/** The same for many entries of one task in one statement; those that cannot be claimed are left out. */
+export async function claimListed(run: Run, task: ClaimTask, by: Claimer, listed: readonly { subjectId: string; attempt?: number | undefined }[]): Promise<ClaimedEntry[]> {
+  const list = JSON.stringify(listed.map(({ subjectId, attempt }) => ({ subject_id: subjectId, attempt })));
+  const rows = await retryDeadlock(() => run<ClaimRow>(listedStatement(task.claimFromId), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, list]));
+  return rows.map((row) => toEntry(task, row));
 }
 
 function toEntry(task: { id: number; kind: string }, row: ClaimRow): ClaimedEntry {
@@ -83,11 +88,13 @@ const nextStatement = perStatus((claimFromId) => claimSql(`
    limit $6
      for update of r skip locked`));
 
-const namedStatement = perStatus((claimFromId) => claimSql(`
+const listedStatement = perStatus((claimFromId) => claimSql(`
   select r.subject_id
-    from task_register r
-   where r.task_id = $1 and r.subject_id = $6 and r.status_id = ${claimFromId} and r.ready and ($7::int is null or r.attempt = $7 - 1)
+    from jsonb_to_recordset($6::jsonb) as g(subject_id bigint, attempt integer)
+    join task_register r on r.subject_id = g.subject_id and r.task_id = $1
+   where r.status_id = ${claimFromId} and r.ready and (g.attempt is null or r.attempt = g.attempt - 1)
      and exists (select from task t where t.id = $1 and t.claim_from_id = ${claimFromId} and t.runner_version <= $5)
+   order by r.subject_id
      for update of r skip locked`));
 
 /** One statement for each status that entries are claimed from. */

@@ -5,18 +5,19 @@ import type { EngineTask } from './engine-options.ts';
 import type { Verdict } from './settle.ts';
 
 /**
- * Holds a retry against what others went through: an entry whose service nobody is to ask for a while waits for it without
- * using up an attempt of its own, and what goes beyond the task's retries in an hour waits for the next one.
+ * Holds a failure against what others went through. An entry whose service nobody is to ask for a while waits for it without
+ * using up an attempt of its own, its last one neither; and what goes beyond the task's retries in an hour waits for the next one.
  *
- * @param given one that postpones the entry
+ * @param setbacks of the entry before this attempt
  * @param failed the resource that did not answer, where it was one
  */
-export async function withinBudget(run: Run, task: EngineTask, given: Verdict, failed: ServiceFailure | undefined): Promise<Verdict> {
+export async function withinBudget(run: Run, task: EngineTask, given: Verdict, setbacks: number, failed: (ServiceFailure & { message: string }) | undefined): Promise<Verdict> {
   const verdict = { ...given, waitsFor: failed?.resource };
   if (failed?.openSeconds !== undefined) {
     const dueInSeconds = Math.max(verdict.dueInSeconds ?? 0, failed.openSeconds);
-    return { ...verdict, setbacks: verdict.setbacks - 1, dueInSeconds, reason: `waits for "${failed.resource}": ${verdict.reason}` };
+    return { ...verdict, cause: 'postpone', status: task.claimFrom, failure: 'machinery', setbacks, dueInSeconds, reason: `waits for "${failed.resource}": ${failed.message}` };
   }
+  if (verdict.cause !== 'postpone') return given;
   const [spent] = await run<{ retries: number; left: number }>(SPEND, [task.id]);
   const { perHour } = retryPolicyOf(task.runner);
   if (spent === undefined || spent.retries <= perHour) return verdict;

@@ -71,6 +71,19 @@ describe('a service that is down', () => {
     expect(new Set(Object.values(await world.statuses('Fetch')))).toEqual(new Set(['processed']));
   });
 
+  it('costs no entry its last attempt', async () => {
+    const world = await createWorld(database, { resources: [{ name: 'tns', failures: 1, coolSeconds: 100 }], tasks: { Fetch: { uses: { tns: 1 }, does: down, retry: { attempts: 1 } } } });
+    await world.add('a', 'b', 'c');
+    await world.engine({ concurrency: 1 }).work();
+    expect(new Set(Object.values(await world.statuses('Fetch')))).toEqual(new Set(['not processed']));
+    expect(await breaker()).toMatchObject({ state: 'open' });
+    world.runner('Fetch').does(() => 'processed');
+    await cooled();
+    await timePasses();
+    await world.engine().work();
+    expect(new Set(Object.values(await world.statuses('Fetch')))).toEqual(new Set(['processed']));
+  });
+
   it('is one that fails in a row, with no answer between', async () => {
     const { world } = await given();
     const { id: taskId } = world.task('Fetch');
