@@ -1,7 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { keepCompiled } from './compile-cache.ts';
 import { AfterglowError, ConfigError } from './errors.ts';
 import { nearest } from './nearest.ts';
 import { VERSION } from './version.ts';
+
+// Before any command is loaded.
+keepCompiled();
 
 const program = new Command('afterglow')
   .description('Takes every transient of a survey through its tasks, one status at a time.')

@@ -14,7 +14,7 @@ interface Layer {
 const LAYERS: readonly Layer[] = [
   {
     name: 'ground',
-    parts: ['src/clock.ts', 'src/errors.ts', 'src/log.ts', 'src/nearest.ts', 'src/version.ts', 'src/runner/outcome.ts', 'src/daemon/process-identity.ts'],
+    parts: ['src/compile-cache.ts', 'src/clock.ts', 'src/errors.ts', 'src/log.ts', 'src/nearest.ts', 'src/version.ts', 'src/runner/outcome.ts', 'src/daemon/process-identity.ts'],
     mayImport: [],
     because: 'everything else stands on it, so it knows nothing of the rest',
   },
