@@ -62,7 +62,7 @@ describe('the first page', () => {
   });
 
   it('tells what the machinery failed from what the science did, what is tried again, and what is held', async () => {
-    const world = await createWorld(database, { resources: [{ name: 'tns', failures: 3, concurrency: 4, perMinute: 60 }], tasks: { Fetch: { uses: { tns: 1 }, retry: { attempts: 2 } } } });
+    const world = await createWorld(database, { resources: [{ name: 'tns', failures: 3, concurrency: 40, perMinute: 60 }], tasks: { Fetch: { uses: { tns: 1 }, retry: { attempts: 2 } } } });
     await world.add('done', 'lost', 'waits', 'none', 'held');
     await database.em().execute(`insert into hold (subject_id, reason, placed_by) select id, 'wrong field', 'ada' from subject where name = 'held'`);
     const down = throws(new ServiceError('tns', 'TNS answers <503>'));
@@ -74,7 +74,7 @@ describe('the first page', () => {
     const { get } = await givenWeb(database);
     const html = await (await get('/')).text();
     expect(rowsOf(html, 'tasks')).toEqual([expect.stringMatching(/^Fetch processed 1 failed 1 no host 1 not processed 2 of these by the machinery 1 to be tried again 1 held 1 /)]);
-    expect(rowsOf(html, 'shared')).toEqual([expect.stringMatching(/^tns failed \d in a row TNS answers <503> 0 of 4 \d of 60 1$/)]);
+    expect(rowsOf(html, 'shared')).toEqual([expect.stringMatching(/^tns failed \d in a row TNS answers <503> 0 of 40 \d of 60 1$/)]);
     await database.em().execute(`update resource set state = 'open', open_until = now() + interval '1 minute'`);
     const later = await (await (await givenWeb(database)).get('/')).text();
     expect(rowsOf(later, 'shared')).toEqual([expect.stringMatching(/^tns does not answer; left alone until .*\d\d:\d\d:\d\d TNS answers <503>/)]);
