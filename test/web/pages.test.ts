@@ -62,7 +62,7 @@ describe('the first page', () => {
   });
 
   it('tells what the machinery failed from what the science did, what is tried again, and what is held', async () => {
-    const world = await createWorld(database, { resources: [{ name: 'tns', failures: 3, concurrency: 40, perMinute: 60 }], tasks: { Fetch: { uses: { tns: 1 }, retry: { attempts: 2 } } } });
+    const world = await createWorld(database, { resources: [{ name: 'tns', failures: 10, concurrency: 40, perMinute: 60 }], tasks: { Fetch: { uses: { tns: 1 }, retry: { attempts: 2 } } } });
     await world.add('done', 'lost', 'waits', 'none', 'held');
     await database.em().execute(`insert into hold (subject_id, reason, placed_by) select id, 'wrong field', 'ada' from subject where name = 'held'`);
     const down = throws(new ServiceError('tns', 'TNS answers <503>'));
