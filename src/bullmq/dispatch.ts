@@ -14,6 +14,13 @@ export async function dispatch(run: Run, task: ClaimTask, leaseSeconds: number, 
   return rows.map((row) => ({ subjectId: row.subject_id, taskId: task.id, attempt: row.attempt + 1, subject: row.subject }));
 }
 
+/** How many entries of a task lie in the queue by the register's account; tickets that were lost are among them until their lease is over. */
+export async function dispatched(run: Run, taskId: number): Promise<number> {
+  return (await run<{ n: number }>(DISPATCHED, [taskId]))[0]!.n;
+}
+
+const DISPATCHED = statement(`select count(*)::int as n from task_register where task_id = $1 and due_at > clock_timestamp() and dispatched_at is not null and status_id <> 2`);
+
 /** Lets entries be dispatched again at once, or after some seconds: their tickets will not be used. */
 export async function giveBack(run: Run, tickets: readonly Ticket[], againInSeconds = 0): Promise<void> {
   await run(GIVE_BACK, [JSON.stringify(tickets.map(({ subjectId, taskId, attempt }) => ({ subject_id: subjectId, task_id: taskId, attempt }))), againInSeconds]);

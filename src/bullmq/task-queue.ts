@@ -1,6 +1,7 @@
 import { Worker, type Queue } from 'bullmq';
-import type { EngineOptions, EngineTask } from '../engine/engine-options.ts';
-import { dispatch, giveBack } from './dispatch.ts';
+import { isLimited, type EngineOptions, type EngineTask } from '../engine/engine-options.ts';
+import { roomLeft } from '../engine/limits.ts';
+import { dispatch, dispatched, giveBack } from './dispatch.ts';
 import { connectionOf, openQueue, queueName, type QueuePlace } from './queues.ts';
 import { isTicket, ticketId, type Ticket } from './ticket.ts';
 
@@ -14,6 +15,7 @@ export class TaskQueue {
   #woken = false;
   #looking: Promise<void> | undefined;
   #full = false;
+  #again: NodeJS.Timeout | undefined;
   #stopped = false;
 
   /** @param use resolves when the ticket is used up, whatever came of it */
@@ -51,6 +53,7 @@ export class TaskQueue {
   /** Takes no ticket out any more, puts none in. */
   async pause(): Promise<void> {
     this.#stopped = true;
+    clearTimeout(this.#again);
     await this.#looking;
     await this.#worker.pause(true).catch(() => {});
   }
@@ -73,11 +76,21 @@ export class TaskQueue {
     this.#looking = undefined;
   }
 
+  /** Tickets that the limits would send back are better not made. */
+  async #withinLimits(wanted: number): Promise<number> {
+    const { hot } = this.#options;
+    const { entries, heldBack } = await roomLeft(hot, this.task.id, wanted);
+    clearTimeout(this.#again);
+    if (heldBack?.againInSeconds !== undefined) this.#again = setTimeout(() => void this.wake(), Math.min(heldBack.againInSeconds, 60) * 1000 + 5);
+    return entries - (await dispatched(hot.run, this.task.id));
+  }
+
   /** The register keeps the backlog; the queue holds what the workers take next. @returns whether there may be more */
   async #fill(): Promise<boolean> {
     const { hot, leaseSeconds, concurrency } = this.#options;
     const { id, name, kind, claimFromId, runner } = this.task;
-    const room = 2 * concurrency - (await this.#queue.getJobCountByTypes('waiting', 'prioritized', 'delayed'));
+    const free = 2 * concurrency - (await this.#queue.getJobCountByTypes('waiting', 'prioritized', 'delayed'));
+    const room = isLimited(this.task) ? Math.min(free, await this.#withinLimits(free)) : free;
     this.#full = room <= 0;
     if (room <= 0) return false;
     const tickets = await dispatch(hot.run, { id, name, kind, claimFromId, version: runner.version }, leaseSeconds, room);

@@ -42,6 +42,11 @@ export async function claimOneLimited(hot: Hot, task: ClaimTask, by: Claimer, su
   }));
 }
 
+/** How many entries of a task its limits would let in now; when they are claimed they are asked again. */
+export async function roomLeft(hot: Hot, taskId: number, wanted: number): Promise<{ entries: number; heldBack?: LimitedClaim['heldBack'] }> {
+  return retryDeadlock(() => hot.transaction((run) => roomFor(run, taskId, wanted)));
+}
+
 /** Wakes the tasks that share a limit with this one, as room has come free. */
 export async function wakeSharers(run: Run, taskId: number): Promise<void> {
   await run(WAKE, [taskId]);

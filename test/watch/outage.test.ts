@@ -85,7 +85,7 @@ describe('a server that is stopped with "immediate" and started again', () => {
     for (let round = 1; round <= 2; round += 1) {
       const [{ pid }] = (await own.em().execute<{ pid: number }[]>(`select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)::integer as pid`)) as [{ pid: number }];
       process.kill(pid, 'SIGQUIT');
-      await vi.waitFor(() => expect(watch.troubles).toHaveLength(1), { timeout: 10_000, interval: 5 });
+      await vi.waitFor(() => expect(watch.troubles).toHaveLength(1), { timeout: 20_000, interval: 2 });
       const renewals = renewalsOf(world, 'a');
       await vi.waitFor(async () => expect(await renewals().catch(() => 0)).toBeGreaterThanOrEqual(2), 20_000);
       expect(watch.troubles).toEqual([]);
