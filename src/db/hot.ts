@@ -54,6 +54,8 @@ export function openHot(client: pg.ClientConfig, { statementSeconds, answerSecon
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     max: CONNECTIONS,
+    // A claim on a new connection takes five times as long; there are few, so they stay.
+    idleTimeoutMillis: 0,
     connectionTimeoutMillis: connectSeconds * 1000,
     statement_timeout: statementSeconds * 1000,
     idle_in_transaction_session_timeout: statementSeconds * 1000,

@@ -43,7 +43,7 @@ export interface Claimer {
  */
 export async function claim(run: Run, task: ClaimTask, by: Claimer, limit: number): Promise<ClaimedEntry[]> {
   const rows = await retryDeadlock(() =>
-    run<ClaimRow>(nextStatement(task.claimFromId), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, limit, task.name]));
+    run<ClaimRow>(nextStatement(task.claimFromId, limit), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, limit, task.name]));
   return rows.map((row) => toEntry(task, row));
 }
 
@@ -76,7 +76,8 @@ function toEntry(task: { id: number; kind: string }, row: ClaimRow): ClaimedEntr
 // The status ids stand in the text: the planner uses a partial index only for literals. A schedule that is switched off
 // (a person paused the task), a task that is not active or outside its window, one that a newer runner has advanced, and one
 // that is claimed from another status since, of which we have not heard yet, yield nothing.
-const nextStatement = perStatus((claimFromId) => claimSql(`
+const nextStatement = perStatus((claimFromId, most) => claimSql(`
+  select subject_id from (
   select r.subject_id
     from task_register r
    where r.task_id = $1 and r.status_id = ${claimFromId} and r.ready and r.due_at is null
@@ -86,7 +87,8 @@ const nextStatement = perStatus((claimFromId) => claimSql(`
      and not exists (select from schedule s where s.runner = $7 and not s.enabled)
    order by r.public_timestamp, r.priority desc, r.subject_id
    limit $6
-     for update of r skip locked`));
+     for update of r skip locked) next
+   limit ${most}`));
 
 const listedStatement = perStatus((claimFromId) => claimSql(`
   select r.subject_id
@@ -97,12 +99,19 @@ const listedStatement = perStatus((claimFromId) => claimSql(`
    order by r.subject_id
      for update of r skip locked`));
 
-/** One statement for each status that entries are claimed from. */
-function perStatus(text: (claimFromId: number) => string): (claimFromId: number) => Statement {
-  const made = new Map<number, Statement>();
-  return (claimFromId) => {
-    const found = made.get(claimFromId) ?? statement(text(Number(claimFromId)));
-    made.set(claimFromId, found);
+/**
+ * The planner knows no parameter of a prepared statement, and would plan a claim of ten entries for a tenth of the register. So
+ * the number stands in the text once more, rounded up.
+ */
+const MOST: readonly number[] = [16, 128, 1024, 1_000_000];
+
+/** One statement for each status that entries are claimed from, and each magnitude of a claim. */
+function perStatus(text: (claimFromId: number, most: number) => string): (claimFromId: number, limit?: number) => Statement {
+  const made = new Map<string, Statement>();
+  return (claimFromId, limit = 0) => {
+    const most = MOST.find((one) => limit <= one)!;
+    const found = made.get(`${claimFromId} ${most}`) ?? statement(text(Number(claimFromId), most));
+    made.set(`${claimFromId} ${most}`, found);
     return found;
   };
 }
