@@ -6,8 +6,8 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Two cores: more workers than that only make the processes that tests start wait for each other.
-    maxWorkers: 2,
+    // On two cores: much of the time a test waits for processes that it has started, for a lease, or for a second of the clock.
+    maxWorkers: 3,
     reporters: ['default'],
   },
 });

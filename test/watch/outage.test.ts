@@ -83,9 +83,10 @@ describe('a server that is stopped with "immediate" and started again', () => {
     const { hold, watch } = await startWatch(world, own.address);
     const attempt = await hold('a', 3600);
     for (let round = 1; round <= 2; round += 1) {
-      const [{ pid }] = (await own.em().execute<{ pid: number }[]>(`select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)::integer as pid`)) as [{ pid: number }];
-      process.kill(pid, 'SIGQUIT');
-      await vi.waitFor(() => expect(watch.troubles).toHaveLength(1), { timeout: 20_000, interval: 2 });
+      const before = await postmaster(own);
+      process.kill(before, 'SIGQUIT');
+      // It may be back before the watch has missed it.
+      await vi.waitFor(async () => expect(await postmaster(own).catch(() => before)).not.toBe(before), 20_000);
       const renewals = renewalsOf(world, 'a');
       await vi.waitFor(async () => expect(await renewals().catch(() => 0)).toBeGreaterThanOrEqual(2), 20_000);
       expect(watch.troubles).toEqual([]);
@@ -93,3 +94,8 @@ describe('a server that is stopped with "immediate" and started again', () => {
     expect(attempt.told).toEqual([]);
   });
 });
+
+async function postmaster(database: Database): Promise<number> {
+  const [row] = await database.em().execute<{ pid: number }[]>(`select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)::integer as pid`);
+  return row!.pid;
+}
