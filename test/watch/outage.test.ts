@@ -95,7 +95,7 @@ describe('a server that is stopped with "immediate" and started again', () => {
   });
 });
 
-async function postmaster(database: Database): Promise<number> {
-  const [row] = await database.em().execute<{ pid: number }[]>(`select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)::integer as pid`);
+async function postmaster(of: Database): Promise<number> {
+  const [row] = await of.em().execute<{ pid: number }[]>(`select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)::integer as pid`);
   return row!.pid;
 }
