@@ -38,13 +38,13 @@ export interface FileProblem {
   nearest?: string;
 }
 
-/** Fixtures or an ingested file cannot be taken; carries every problem found, not the first alone. Nothing was loaded. */
+/** Fixtures, an ingested file or a file of jobs cannot be taken; carries every problem found, not the first alone. Nothing was loaded or run. */
 export class FileProblemsError extends AfterglowError {
   readonly code = 'FILE_PROBLEMS';
   readonly problems: readonly FileProblem[];
-  constructor(problems: readonly FileProblem[]) {
+  constructor(problems: readonly FileProblem[], undone = 'nothing was loaded') {
     const lines = problems.map(describeProblem);
-    super(`${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} found, nothing was loaded:\n${lines.join('\n')}`);
+    super(`${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} found, ${undone}:\n${lines.join('\n')}`);
     this.problems = problems;
   }
 }
@@ -257,5 +257,39 @@ export class LockLostError extends AfterglowError {
     super(`The lock "${lock}" ran out at ${expiredAt.toISOString()}, and ${owner === undefined ? 'somebody else had it since' : `${owner} has it now`}; renew it in time, or take it for longer.`);
     this.lock = lock;
     this.owner = owner;
+  }
+}
+
+/** A qualifier could not be asked, or gave something that is neither true nor false. What it belongs to does not qualify until it is mended. */
+export class QualifierError extends AfterglowError {
+  readonly code = 'QUALIFIER';
+  readonly task: string;
+  readonly qualifier: string;
+  /** @param what e.g. `gave "yes", not true or false` */
+  constructor(task: string, qualifier: string, what: string, options?: { cause?: unknown }) {
+    super(`Of the qualifiers of "${task}", ${qualifier} ${what}.`, options);
+    this.task = task;
+    this.qualifier = qualifier;
+  }
+}
+
+/** A job was to be enqueued, but as many of its key as its limit allows are pending or running. Nothing was enqueued. */
+export class TaskLimitError extends AfterglowError {
+  readonly code = 'TASK_LIMIT';
+  readonly task: string;
+  /** What `limitId(args)` gave. */
+  readonly limitId: string;
+  readonly most: number;
+  /** Ids of those that count, oldest first. */
+  readonly jobs: readonly string[];
+  /** @param withinSeconds where the limit counts what was enqueued within that time too */
+  constructor(task: string, limitId: string, most: number, jobs: readonly string[], withinSeconds?: number) {
+    const span = withinSeconds === undefined ? 'pending or running' : `pending, running or enqueued within the last ${withinSeconds} s`;
+    const key = limitId === '' ? '' : ` for "${limitId}"`;
+    super(`"${task}" may have at most ${most} ${span}${key}, and there ${jobs.length === 1 ? 'is' : 'are'} ${jobs.length} (${jobs.slice(0, 5).join(', ')}${jobs.length > 5 ? ', …' : ''}); nothing was enqueued.`);
+    this.task = task;
+    this.limitId = limitId;
+    this.most = most;
+    this.jobs = jobs;
   }
 }

@@ -3,6 +3,7 @@ export { detachedContext, type RunContext, type RunLog } from './runner/context.
 export type { LockOptions, NamedLock } from './runner/named-lock.ts';
 export type { Json, Outcome } from './runner/outcome.ts';
 export type { Pipeline } from './runner/pipeline.ts';
+export { dynamic, label, Qualifier, setting, settingUnset, type QualifierContext } from './runner/qualifier.ts';
 export { DEFAULT_RETRY, type RetryPolicy } from './runner/retry-policy.ts';
 export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner, type MissedSlots } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';
@@ -11,6 +12,6 @@ export { auditRegister, type Audit, type AuditFinding } from './db/audit.ts';
 export { DaemonRow, ResourceRow, ScheduleRow, StatusRow, SubjectRow, TaskRow, TransientRow } from './db/entities.ts';
 export { saveTransients } from './db/save-transients.ts';
 export {
-  AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, LeaseLostError, LockLostError, LockTakenError, PermanentError, ServiceError,
+  AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, LeaseLostError, LockLostError, LockTakenError, PermanentError, QualifierError, ServiceError,
   StoppingError, TimeLimitError,
 } from './errors.ts';
