@@ -293,3 +293,52 @@ export class TaskLimitError extends AfterglowError {
     this.jobs = jobs;
   }
 }
+
+/** What was wrong with a run of a script. */
+export type ScriptFailure =
+  | 'not started'
+  | 'exit code'
+  | 'signal'
+  | 'time limit'
+  | 'memory limit'
+  | 'no result'
+  | 'unfinished result'
+  | 'result too large'
+  | 'broken result'
+  | 'no status'
+  | 'unknown status';
+
+/** What is known of a script that failed. */
+export interface ScriptFault {
+  failure: ScriptFailure;
+  /** A whole sentence that names the script. */
+  message: string;
+  script: string;
+  exitCode?: number | null;
+  signal?: NodeJS.Signals | null;
+  /** The end of what it wrote to standard error. */
+  lastWords?: string | undefined;
+}
+
+/** A script ended badly, or did not say what came of it. `failure` says which. */
+export class ScriptError extends AfterglowError {
+  readonly code: string = 'SCRIPT';
+  readonly failure: ScriptFailure;
+  readonly script: string;
+  readonly exitCodeOfScript: number | undefined;
+  readonly signal: NodeJS.Signals | undefined;
+  readonly lastWords: string | undefined;
+  constructor({ failure, message, script, exitCode, signal, lastWords }: ScriptFault, options?: { cause?: unknown }) {
+    super(lastWords === undefined ? message : `${message} It said at last:\n${lastWords}`, options);
+    this.failure = failure;
+    this.script = script;
+    this.exitCodeOfScript = exitCode ?? undefined;
+    this.signal = signal ?? undefined;
+    this.lastWords = lastWords;
+  }
+}
+
+/** A script was killed by somebody else, used too much memory, could not be started, or asked for another attempt: a failure of the machinery, so worth one. */
+export class ScriptDiedError extends ScriptError {
+  override readonly code = 'SCRIPT_DIED';
+}
