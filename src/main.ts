@@ -46,6 +46,7 @@ const COMMANDS = {
   cancel: async () => (await import('./cli/cancel.ts')).cancelCommand(),
   ingest: async () => (await import('./cli/ingest.ts')).ingestCommand(),
   export: async () => (await import('./cli/export.ts')).exportCommand(),
+  settings: async () => (await import('./cli/settings.ts')).settingsCommand(),
   doctor: async () => (await import('./cli/doctor.ts')).doctorCommand(),
   graph: async () => (await import('./cli/graph.ts')).graphCommand(),
 };

@@ -5,6 +5,7 @@ import { Migration0003MissedSlots } from './0003-missed-slots.ts';
 import { Migration0004Dispatch } from './0004-dispatch.ts';
 import { Migration0005DaemonTroubles } from './0005-daemon-troubles.ts';
 import { Migration0006SubjectName } from './0006-subject-name.ts';
+import { Migration0008JobKeys } from './0008-job-keys.ts';
 
 /** Our schema, oldest first. A migration that has been released is never changed. */
 export const coreMigrations: readonly MigrationObject[] = [
@@ -14,4 +15,5 @@ export const coreMigrations: readonly MigrationObject[] = [
   { name: 'afterglow-0004-dispatch', class: Migration0004Dispatch },
   { name: 'afterglow-0005-daemon-troubles', class: Migration0005DaemonTroubles },
   { name: 'afterglow-0006-subject-name', class: Migration0006SubjectName },
+  { name: 'afterglow-0008-job-keys', class: Migration0008JobKeys },
 ];
