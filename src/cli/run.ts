@@ -52,7 +52,7 @@ export const runCommand = () =>
           const names = prepared.tasks.map(({ name }) => name);
           throw new UnknownNameError('task with a runner', taskName, names, nearest(taskName, names));
         }
-        await syncSchedules(database.em(), prepared.runners, systemClock);
+        await syncSchedules(database.em(), prepared.runners, systemClock, prepared.outdated.map(({ task: name }) => name));
         // Whoever runs it here by hand knows whether this machine has what it takes.
         const daemon = await Daemon.create({ ...prepared, database, config: { ...config, labels: task.runner.requires }, folders, clock: systemClock, log, version: VERSION });
         try {

@@ -44,7 +44,7 @@ async function start(config: Config, options: Options): Promise<void> {
   try {
     log.info(`database: ${home.databasePlace}`);
     const prepared = await prepare(home, options);
-    const schedules = await syncSchedules(database.em(), prepared.runners, systemClock);
+    const schedules = await syncSchedules(database.em(), prepared.runners, systemClock, prepared.outdated.map(({ task }) => task));
     if (schedules.added.length > 0) log.info(`${plural(schedules.added.length, 'schedule')} added`);
     for (const sentence of schedules.sentences) log[schedules.added.some((runner) => sentence.startsWith(`The schedule of "${runner}" is new`)) ? 'debug' : 'info'](sentence);
     const daemon = await Daemon.create({ ...prepared, database, config, folders, clock: systemClock, log, version: VERSION });

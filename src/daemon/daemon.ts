@@ -97,6 +97,8 @@ export class Daemon {
   #beginning: Promise<void> | undefined;
   readonly #systemRuns = new Set<Promise<unknown>>();
   #tasks: readonly EngineTask[];
+  /** Tasks whose runner here is older than another daemon's. */
+  #outdated: ReadonlySet<string> = new Set();
   readonly #follower: GraphFollower;
   readonly #spool: Spool;
   readonly #ear: Ear;
@@ -305,7 +307,7 @@ export class Daemon {
   }
 
   get #systemRunners(): SystemTaskRunner[] {
-    return this.#isWorker ? [] : this.#options.runners.filter((runner) => runner instanceof SystemTaskRunner);
+    return this.#isWorker ? [] : this.#options.runners.filter((runner) => runner instanceof SystemTaskRunner && !this.#outdated.has(runner.taskName)) as SystemTaskRunner[];
   }
 
   /** The tasks whose required labels we have; of the others not even entries are looked for. */
@@ -321,6 +323,7 @@ export class Daemon {
   #take(work: Work): void {
     if (this.#stopped) return;
     this.#tasks = work.tasks;
+    this.#outdated = new Set(work.outdated.map(({ task }) => task));
     this.#engine.take({ ...work, tasks: this.#mine });
     if (this.#isBegun) this.#wakeReady();
   }

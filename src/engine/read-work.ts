@@ -14,7 +14,7 @@ export interface OutdatedTask {
 
 /** One sentence for people. */
 export const describeOutdated = ({ task, here, there }: OutdatedTask): string =>
-  `The runner of "${task}" is version ${here} here, but version ${there} has been at work on this database: nothing of it is claimed here. ` +
+  `The runner of "${task}" is version ${here} here, but version ${there} has been at work on this database: nothing of it is done here. ` +
   `Update this installation; to go back to version ${here} on purpose, start a daemon with --accept-older-runners.`;
 
 /** What there is to do in a database, for a set of runners. */
@@ -42,6 +42,7 @@ export async function readWork(em: EntityManager, runners: readonly TaskRunner[]
   const { statuses, tasks } = row;
   const messages = new Map(statuses.map(({ id, message }) => [id, message]));
   const byName = new Map(runners.filter(isSubjectRunner).map((runner) => [runner.taskName, runner]));
+  const versions = new Map(runners.map(({ taskName, version }) => [taskName, version]));
   const active = tasks.filter((task) => task.active);
   const forObjects = active.filter(({ kind }) => kind !== 'system').map((task) => ({ task, runner: byName.get(task.name) }));
   const done = forObjects.filter((pair): pair is { task: TaskRow; runner: SubjectTaskRunner<unknown> } => pair.runner !== undefined);
@@ -53,7 +54,7 @@ export async function readWork(em: EntityManager, runners: readonly TaskRunner[]
       const { id, name, kind, claim_from_id: claimFromId, time_limit_seconds: timeLimitSeconds } = task;
       return { id, name, kind, runner, claimFromId, claimFrom: messages.get(claimFromId)!, timeLimitSeconds };
     }),
-    outdated: done.filter(isOutdated).map(({ task, runner }) => ({ task: task.name, here: runner.version, there: task.runner_version })),
+    outdated: active.map(({ name, runner_version: there }) => ({ task: name, here: versions.get(name) ?? there, there })).filter(({ here, there }) => here < there),
     withoutRunner: forObjects.filter(({ runner }) => runner === undefined).map(({ task }) => task.name),
     active: new Set(active.map(({ name }) => name)),
     timeLimits: new Map(tasks.map((task) => [task.name, task.time_limit_seconds])),

@@ -8,6 +8,8 @@ import { IS_FREE, MARK_LOST, type Tick, type TickTaker } from './tick.ts';
 /** What becomes of the slots of one runner, and what that was decided by. */
 export interface Move {
   runner: string;
+  /** The runner's; while another daemon has a newer one, nothing is moved. */
+  version: number;
   /** As it was known. */
   ledger: Ledger;
   decision: Decision;
@@ -25,6 +27,8 @@ export interface Accounted {
   moved: boolean;
   /** The tick, if one was to be run and the slot had none yet. */
   tick: Tick | undefined;
+  /** A newer version of the runner has been at work on the database: its slots are for daemons that have it. */
+  isOutdated: boolean;
 }
 
 /** The database's clock may be this much behind what we take it to be. */
@@ -38,8 +42,8 @@ const AHEAD_SECONDS = 0.1;
  * @returns by runner; one whose row is gone is not there
  */
 export async function account(hot: Hot, moves: readonly Move[], by: TickTaker, deadline: Date): Promise<{ nowMs: number | undefined; done: Map<string, Accounted> }> {
-  const wanted = moves.map(({ runner, ledger, decision, nextAt, unseen = false }) => ({
-    runner, pattern: ledger.inForce.pattern, time_zone: ledger.inForce.timeZone, earlier: ledger.earlier, accounted_to: ledger.accountedTo,
+  const wanted = moves.map(({ runner, version, ledger, decision, nextAt, unseen = false }) => ({
+    runner, version, pattern: ledger.inForce.pattern, time_zone: ledger.inForce.timeZone, earlier: ledger.earlier, accounted_to: ledger.accountedTo,
     move_to: decision.accountedTo, keep: erasAfter(ledger.earlier, decision.accountedTo), next_at: nextAt, unseen,
     run: decision.run?.slot, cause: decision.run?.cause, reason: decision.run?.reason,
     missed: decision.missed.map(({ slot, lastSlot, slots, reason }) => ({ slot, last_slot: lastSlot, slots, reason })),
@@ -48,7 +52,7 @@ export async function account(hot: Hot, moves: readonly Move[], by: TickTaker, d
   const done = rows.map((row): [string, Accounted] => {
     const { slot, cause } = moves.find(({ runner }) => runner === row.runner)!.decision.run ?? {};
     const tick = row.begun === null || slot === undefined || cause === undefined ? undefined : { id: row.begun, runner: row.runner, cause, slot };
-    return [row.runner, { standing: toStanding(row), moved: row.moved, tick }];
+    return [row.runner, { standing: toStanding(row), moved: row.moved, tick, isOutdated: row.outdated }];
   });
   return { nowMs: rows[0]?.now_ms, done: new Map(done) };
 }
@@ -56,6 +60,7 @@ export async function account(hot: Hot, moves: readonly Move[], by: TickTaker, d
 interface AccountRow extends StandingColumns {
   now_ms: number;
   moved: boolean;
+  outdated: boolean;
   begun: string | null;
 }
 
@@ -68,10 +73,11 @@ const ACCOUNT = statement(`
 with wanted as materialized (
   select *
     from jsonb_to_recordset($1::jsonb) as w(
-      runner text, pattern text, time_zone text, earlier jsonb, accounted_to timestamptz, move_to timestamptz, keep jsonb,
+      runner text, version integer, pattern text, time_zone text, earlier jsonb, accounted_to timestamptz, move_to timestamptz, keep jsonb,
       next_at timestamptz, unseen boolean, run timestamptz, cause text, reason text, missed jsonb)),
 held as materialized (
-  select ${SCHEDULE_COLUMNS}, s.lease_until, s.finished_at, s.owner, s.tick_id, ${IS_FREE} as free
+  select ${SCHEDULE_COLUMNS}, s.lease_until, s.finished_at, s.owner, s.tick_id, ${IS_FREE} as free,
+         exists (select from task t join wanted w on w.runner = t.name where t.name = s.runner and t.runner_version > w.version) as outdated
     from schedule s
    where s.runner in (select runner from wanted)
    order by s.runner
@@ -80,7 +86,7 @@ free as materialized (
   select w.*, h.tick_id
     from held h
     join wanted w on w.runner = h.runner
-   where h.free and h.enabled and h.pattern = w.pattern and h.time_zone = w.time_zone
+   where h.free and not h.outdated and h.enabled and h.pattern = w.pattern and h.time_zone = w.time_zone
      and date_trunc('milliseconds', h.accounted_to) = w.accounted_to and h.earlier = w.earlier
      and (not w.unseen or h.lease_until is null or h.finished_at <= w.run)
      and w.move_to <= clock_timestamp() + $5 * interval '1 second'

@@ -163,7 +163,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       entry.isUnclear = true;
       return [];
     }
-    return [{ runner: standing.runner, ledger: standing, unseen: true, nextAt, decision: { accountedTo: slot, missed: [], run: { slot, cause: 'schedule', reason: null } } }];
+    return [{ runner: standing.runner, version: entry.runner.version, ledger: standing, unseen: true, nextAt, decision: { accountedTo: slot, missed: [], run: { slot, cause: 'schedule', reason: null } } }];
   };
 
   /** What becomes of more than one slot, or of one that comes late, depends on what happened meanwhile. */
@@ -184,7 +184,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         ...standing.evidence, now, otherwise: 'no daemon', troubles: [...calls.troubles, ...standing.evidence.troubles, { fromMs: startedMs, untilMs: Infinity, reason: 'blocked' }],
       });
       if (decision === undefined) return [];
-      return [{ runner: standing.runner, ledger: standing, decision, nextAt: planOf(standing)?.next(now) }];
+      return [{ runner: standing.runner, version: entry.runner.version, ledger: standing, decision, nextAt: planOf(standing)?.next(now) }];
     });
   };
 
@@ -215,6 +215,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
     learn(entry, standing);
     const nowMs = time.nowMs();
+    // Whoever has the newer version accounts for its slots; the older one may be gone back to on purpose.
+    if (accounted.isOutdated) return void Object.assign(entry, { isUnclear: true, lookAtMs: nowMs + RELOAD_SECONDS * 1000 });
     if (entry.lookAtMs > nowMs) return;
     // Nobody else moved it: its runner is or was busy, or we came too late.
     if (!standing.free) return waitForEnd(entry, standing, nowMs);

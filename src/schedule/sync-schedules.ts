@@ -24,10 +24,11 @@ const SCHEDULE_LOCK = 7_216_004;
  * edited is kept, field by field, until the code says something new about that field: then the code's word is in force.
  * Run again it changes nothing; any number of daemons may do it at once.
  *
+ * @param keep names of runners whose schedules stay as they are, because newer versions of them are elsewhere
  * @throws {ConfigError} schedules of the code cannot be read (all of them are named), or two runners have one name; nothing is written
  */
-export async function syncSchedules(em: EntityManager, runners: readonly TaskRunner[], clock: Clock): Promise<ScheduleSync> {
-  const declared = declaredSchedules(runners);
+export async function syncSchedules(em: EntityManager, runners: readonly TaskRunner[], clock: Clock, keep: readonly string[] = []): Promise<ScheduleSync> {
+  const declared = declaredSchedules(runners.filter(({ taskName }) => !keep.includes(taskName)));
   return em.transactional(async (tx) => {
     await tx.execute(`select pg_advisory_xact_lock(${SCHEDULE_LOCK})`);
     const stored = new Map((await lockSchedules(tx)).map((schedule) => [schedule.runner, schedule]));
@@ -62,7 +63,7 @@ export async function syncSchedules(em: EntityManager, runners: readonly TaskRun
     }
 
     for (const runner of stored.keys()) {
-      if (declared.has(runner)) continue;
+      if (declared.has(runner) || keep.includes(runner)) continue;
       await tx.execute(`delete from schedule where runner = ?`, [runner]);
       sync.removed.push(runner);
       sync.sentences.push(`The schedule of "${runner}" is removed: no runner has this name any more.`);

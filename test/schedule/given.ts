@@ -10,6 +10,7 @@ export interface GivenRunner {
   timeZone?: string;
   initiallyEnabled?: boolean;
   missedSlots?: MissedSlots;
+  version?: number;
 }
 
 /** A runner with a schedule; what it does is up to the test's `onTick`. */
@@ -19,14 +20,16 @@ export class ScheduledRunner extends SystemTaskRunner {
   override readonly timeZone: string;
   override readonly initiallyEnabled: boolean;
   override readonly missedSlots: MissedSlots;
+  override readonly version: number;
 
-  constructor({ taskName, schedule, timeZone = 'UTC', initiallyEnabled = true, missedSlots = 'skip' }: GivenRunner) {
+  constructor({ taskName, schedule, timeZone = 'UTC', initiallyEnabled = true, missedSlots = 'skip', version = 1 }: GivenRunner) {
     super();
     this.taskName = taskName;
     this.schedule = schedule;
     this.timeZone = timeZone;
     this.initiallyEnabled = initiallyEnabled;
     this.missedSlots = missedSlots;
+    this.version = version;
   }
 
   runProcess(): void {}

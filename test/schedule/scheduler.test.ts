@@ -62,6 +62,24 @@ describe('over three daemons', () => {
   });
 });
 
+describe('a runner of which a newer version has been at work', () => {
+  it('is fired by those who have it alone, and nothing of its slots is lost', async () => {
+    const em = database.em();
+    await em.execute(`insert into task (name, kind, runner_version) values ('Deployed', 'system', 2)`);
+    onTestFinished(() => em.execute(`delete from task where name = 'Deployed'`).then(() => {}));
+    const older = await start(1, [{ taskName: 'Deployed', schedule: 0.2 }, METRONOME], { daemonId: 1 });
+    await older.fired.more('Metronome', 8);
+    expect(older.fired.of('Deployed')).toEqual([]);
+    expect(await ticksOf(database, 'Deployed')).toEqual([]);
+    const newer = await start(1, [{ taskName: 'Deployed', schedule: 0.2, version: 2 }, METRONOME], { daemonId: 2 });
+    await newer.fired.more('Deployed', 3);
+    expect(older.fired.of('Deployed')).toEqual([]);
+    const ticks = await ticksOf(database, 'Deployed');
+    expect(ticks.filter(({ outcome }) => outcome === 'missed').length).toBeGreaterThan(0);
+    expect(ticks.filter(({ outcome }) => outcome !== 'missed').map(({ daemon_id: by }) => by)).not.toContain(1);
+  });
+});
+
 describe('many schedules', () => {
   it('whose slots come at the same time cost two statements a slot, whatever their number', async () => {
     const given = Array.from({ length: 17 }, (_, n) => ({ taskName: `Runner ${n}`, schedule: EVERY_SECOND }));

@@ -50,6 +50,15 @@ describe('the code alone', () => {
     ]);
   });
 
+  it('a schedule of which a newer version is elsewhere stays as it is, whatever an older daemon says or does not know', async () => {
+    await daemonStarts([{ ...host, schedule: '0 * * * *', timeZone: 'Europe/Berlin' }, plots]);
+    const row = await rowOf(database, 'Host match');
+    const older = [{ ...host, schedule: '7 * * * *' }, plots].map((given) => new ScheduledRunner(given));
+    expect(await syncSchedules(database.em(), older, clockAt(NOON), ['Host match', 'Plots'])).toEqual({ added: [], changed: [], removed: [], sentences: [] });
+    expect(await syncSchedules(database.em(), [], clockAt(NOON), ['Host match', 'Plots'])).toMatchObject({ removed: [] });
+    expect(await rowOf(database, 'Host match')).toEqual(row);
+  });
+
   it('a runner that is gone loses its row, and daemons that run are told of every change', async () => {
     const listener = await database.connect('test');
     const told: string[] = [];

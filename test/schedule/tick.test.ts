@@ -30,7 +30,7 @@ const standing = async () => (await look(database.hot, ['Tick'], { evidence: fal
 /** Accounts for slots as a daemon does that knows how things stand, or stood. */
 async function move(decision: Decision, by = one, options: { ledger?: Awaited<ReturnType<typeof standing>>; unseen?: boolean; deadline?: Date } = {}) {
   const { ledger = await standing(), deadline = new Date(Date.now() + 60_000), ...rest } = options;
-  const { done } = await account(database.hot, [{ runner: 'Tick', ledger, decision, nextAt: undefined, ...rest }], by, deadline);
+  const { done } = await account(database.hot, [{ runner: 'Tick', version: 1, ledger, decision, nextAt: undefined, ...rest }], by, deadline);
   return done.get('Tick')!;
 }
 const fires = (second: number): Decision => ({ accountedTo: slot(second), missed: [], run: { slot: slot(second), cause: 'schedule', reason: null } });
