@@ -1,9 +1,9 @@
 import { assign, setup, transition, type AnyStateMachine } from 'xstate';
 import { IllegalMoveError } from '../errors.ts';
-import { INITIAL, PROCESSING, TIME_LIMIT_EXCEEDED, type Status } from './status.ts';
+import { INITIAL, OMITTED, PROCESSING, TIME_LIMIT_EXCEEDED, type Status } from './status.ts';
 
 /** Why a status changes. The same words stand in the columns `cause`, in the diagram and on the pages. */
-export type Cause = 'claim' | 'finish' | 'fail' | 'time out' | 'release' | 'rescue' | 'give up' | 'postpone' | 'cancel' | 'deliver' | 'reset' | 'retry' | 'load';
+export type Cause = 'claim' | 'finish' | 'fail' | 'time out' | 'release' | 'rescue' | 'give up' | 'postpone' | 'cancel' | 'deliver' | 'reset' | 'retry' | 'load' | 'omit';
 
 /** Something that happens to an entry. `attempt` is the attempt that the writer holds: a late writer is refused. */
 export type StatusEvent =
@@ -30,7 +30,9 @@ export type StatusEvent =
   /** A person has a failed entry done again. */
   | { type: 'retry' }
   /** The fixtures say where an untouched entry stands. */
-  | { type: 'load'; status: string };
+  | { type: 'load'; status: string }
+  /** The task does not apply to a request, says its intake or a person. */
+  | { type: 'omit'; status: typeof OMITTED };
 
 /** What the machine needs to know of an entry of the register. */
 export interface EntryState {
@@ -125,6 +127,7 @@ function movesFrom(from: Status, statuses: readonly Status[], starts: readonly s
       if (starts.includes(message)) moves.push(move('release', message), move('rescue', message), move('postpone', message), move('cancel', message));
     }
   }
+  if ((starts.includes(from.message) || from.type === 'error') && statuses.some(({ message }) => message === OMITTED)) moves.push(move('omit', OMITTED));
   if (from.message === INITIAL) {
     for (const { message } of statuses) if (message !== INITIAL && message !== PROCESSING) moves.push(move('load', message));
   } else {

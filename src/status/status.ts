@@ -26,3 +26,6 @@ export const BUILT_IN: readonly (Status & { id: number })[] = [
   { id: 2, message: PROCESSING, type: 'warning' },
   { id: 3, message: TIME_LIMIT_EXCEEDED, type: 'error' },
 ];
+
+/** The status of an entry whose task does not apply to its request, of type success; it exists wherever there are tasks of requests. */
+export const OMITTED = 'omitted';
