@@ -13,9 +13,9 @@ import { readGraph } from './read-graph.ts';
 import { withoutPassword, type Logger } from './log.ts';
 import { taskGraph } from './runner/graph.ts';
 import { loadPipeline, type Pipeline } from './runner/pipeline.ts';
+import { claimFromOf } from './runner/prerequisites.ts';
 import { isSubjectRunner, type TaskRunner } from './runner/runner.ts';
 import { createStatusMachine } from './status/machine.ts';
-import { INITIAL } from './status/status.ts';
 
 /** An open database with the runners that work on it. */
 export interface Home {
@@ -108,7 +108,7 @@ export async function prepare(home: Home, options: GraphOptions = {}): Promise<P
   for (const { message } of findings.filter(({ severity }) => severity === 'warning')) log.warn(message);
 
   const runners = pipeline.periodicRunners.filter(isSubjectRunner);
-  const machine = createStatusMachine(fixtures.statuses, runners.map((runner) => runner.prerequisites[runner.taskName] ?? INITIAL));
+  const machine = createStatusMachine(fixtures.statuses, runners.map(claimFromOf));
   // One transaction: a status or task may go together with the last prerequisite that names it.
   let synced: GraphSync = { changedTasks: [], newerElsewhere: [] };
   const sync = async (em: EntityManager): Promise<void> => {

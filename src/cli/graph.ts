@@ -2,9 +2,9 @@ import { readGraph } from '../read-graph.ts';
 import { mermaid, taskGraph } from '../runner/graph.ts';
 import { loadPipeline } from '../runner/pipeline.ts';
 import { statusMermaid } from '../status/diagram.ts';
+import { claimFromOf } from '../runner/prerequisites.ts';
 import { isSubjectRunner } from '../runner/runner.ts';
 import { createStatusMachine } from '../status/machine.ts';
-import { INITIAL } from '../status/status.ts';
 import { command, configOf, withGraph, type CommonOptions } from './common.ts';
 import { print, printJson } from './output.ts';
 import { Option } from 'commander';
@@ -21,7 +21,7 @@ export const graphCommand = () =>
       const { fixtures } = await readGraph(config, pipeline);
       if (options.statuses) {
         const runners = pipeline.periodicRunners.filter(isSubjectRunner);
-        const machine = createStatusMachine(fixtures.statuses, runners.map((runner) => runner.prerequisites[runner.taskName] ?? INITIAL));
+        const machine = createStatusMachine(fixtures.statuses, runners.map(claimFromOf));
         return options.json ? printJson(machine.moves) : print(statusMermaid(machine));
       }
       const graph = taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners });

@@ -61,11 +61,12 @@ const RULES = {
   'Every entry counts the prerequisites that are not met.': `
     select ${entry(`'counts ' || r.unmet || ', there are ' || w.wanted`)}
       from task_register r ${NAMES}
-      join (select r2.subject_id, r2.task_id, count(q.status_id) filter (where p.status_id is distinct from q.status_id) as wanted
+      join (select r2.subject_id, r2.task_id, coalesce(n.prerequisites, 0) - count(*) filter (where p.status_id = q.status_id) as wanted
               from task_register r2
+              left join (select task_id, count(distinct prerequisite_id) as prerequisites from task_requirement group by task_id) n on n.task_id = r2.task_id
               left join task_requirement q on q.task_id = r2.task_id
               left join task_register p on p.subject_id = r2.subject_id and p.task_id = q.prerequisite_id
-             group by 1, 2) w on w.subject_id = r.subject_id and w.task_id = r.task_id
+             group by r2.subject_id, r2.task_id, n.prerequisites) w on w.subject_id = r.subject_id and w.task_id = r.task_id
      where r.unmet <> w.wanted`,
   'The last transition of an entry leads to its status.': `
     select ${entry(`'the log leads to status ' || l.to_id || ', it has ' || r.status_id`)}

@@ -115,10 +115,10 @@ select name, false from changed`;
 const addEntries = `
 insert into task_register (subject_id, task_id, held, unmet, public_timestamp, priority)
 select s.id, t.id, exists (select from hold h where h.subject_id = s.id and (h.task_id is null or h.task_id = t.id)),
-       (select count(*)
+       (select count(distinct q.prerequisite_id) - count(*) filter (where coalesce(p.status_id, 1) = q.status_id)
           from task_requirement q
           left join task_register p on p.subject_id = s.id and p.task_id = q.prerequisite_id
-         where q.task_id = t.id and coalesce(p.status_id, 1) <> q.status_id),
+         where q.task_id = t.id),
        coalesce(s.public_timestamp, 'infinity'), s.priority
   from jsonb_array_elements_text(?::jsonb) as g(name)
   join task t on t.name = g.name

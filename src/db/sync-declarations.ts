@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { claimFromOf } from '../runner/prerequisites.ts';
 import { retryPolicyOf } from '../runner/retry-policy.ts';
-import type { SubjectTaskRunner } from '../runner/runner.ts';
-import { INITIAL } from '../status/status.ts';
+import type { SubjectTaskRunner, TaskRunner } from '../runner/runner.ts';
 
 /** The ids of names. */
 export interface Ids {
@@ -21,9 +21,9 @@ export async function syncDeclarations(tx: EntityManager, runners: readonly Subj
     const { attempts, baseSeconds, factor, capSeconds, perHour } = retryPolicyOf(runner);
     return {
       id: ids.task(runner.taskName), runner_version: runner.version,
-      claim_from_id: ids.status(runner.prerequisites[runner.taskName] ?? INITIAL), failed_status_id: ids.status(runner.failedStatusMessage),
+      claim_from_id: ids.status(claimFromOf(runner)), failed_status_id: ids.status(runner.failedStatusMessage),
       most_attempts: attempts, retry_base_seconds: baseSeconds, retry_factor: factor, retry_cap_seconds: capSeconds, retries_per_hour: perHour,
-      concurrency: runner.concurrency ?? null, requires: runner.requires,
+      concurrency: runner.concurrency ?? null, requires: runner.requires, reads: runner.reads ?? null,
     };
   });
   await tx.execute(setDeclarations, [JSON.stringify(rows)]);
@@ -31,7 +31,7 @@ export async function syncDeclarations(tx: EntityManager, runners: readonly Subj
 
 const DECLARED = [
   'runner_version', 'claim_from_id', 'failed_status_id', 'most_attempts', 'retry_base_seconds', 'retry_factor', 'retry_cap_seconds',
-  'retries_per_hour', 'concurrency', 'requires',
+  'retries_per_hour', 'concurrency', 'requires', 'reads',
 ];
 
 const setDeclarations = `
@@ -40,10 +40,19 @@ update task t
   from jsonb_to_recordset(?::jsonb) as g(
          id integer, runner_version integer, claim_from_id smallint, failed_status_id smallint, most_attempts smallint,
          retry_base_seconds double precision, retry_factor double precision, retry_cap_seconds double precision,
-         retries_per_hour integer, concurrency integer, requires text[])
+         retries_per_hour integer, concurrency integer, requires text[], reads text[])
  where t.id = g.id
    and (${DECLARED.map((column) => `t.${column}`).join(', ')})
        is distinct from (${DECLARED.map((column) => `g.${column}`).join(', ')})`;
+
+/** Writes the versions of runners that declare nothing else of their tasks, where they differ. */
+export async function syncVersions(tx: EntityManager, runners: readonly TaskRunner[], ids: Ids): Promise<void> {
+  const rows = runners.map(({ taskName, version }) => ({ id: ids.task(taskName), version }));
+  await tx.execute(
+    `update task t set runner_version = g.version from jsonb_to_recordset(?::jsonb) as g(id integer, version integer) where t.id = g.id and t.runner_version <> g.version`,
+    [JSON.stringify(rows)],
+  );
+}
 
 /**
  * Writes what the runners' tasks take of resources, where it differs.

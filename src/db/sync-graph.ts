@@ -1,10 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { statusesOf } from '../runner/prerequisites.ts';
 import { isSubjectRunner, type TaskRunner } from '../runner/runner.ts';
 import type { StatusMachine } from '../status/machine.ts';
 import { lockDefinitions } from './lock-definitions.ts';
-import { syncDeclarations, syncUses, type Ids } from './sync-declarations.ts';
+import { syncDeclarations, syncUses, syncVersions, type Ids } from './sync-declarations.ts';
 
 /** What the sync did. */
 export interface GraphSync {
@@ -45,11 +46,12 @@ export async function syncGraph(em: EntityManager, machine: StatusMachine, runne
     const current = runners.filter(isSubjectRunner).filter(({ taskName }) => !newerElsewhere.some(({ task }) => task === taskName));
     await syncMoves(tx, machine, ids.status, newerElsewhere.length > 0);
     await syncDeclarations(tx, current, ids);
+    await syncVersions(tx, runners.filter((runner) => !isSubjectRunner(runner) && !newerElsewhere.some(({ task }) => task === runner.taskName)), ids);
     await syncUses(tx, current, ids);
     const changedTasks: { task: string; recounted: number }[] = [];
     for (const { taskName, prerequisites } of current) {
       const others = Object.entries(prerequisites).filter(([task]) => task !== taskName);
-      const wanted = others.map(([task, status]) => ({ prerequisite_id: ids.task(task), status_id: ids.status(status) }));
+      const wanted = others.flatMap(([task, given]) => statusesOf(given).map((status) => ({ prerequisite_id: ids.task(task), status_id: ids.status(status) })));
       const recounted = await syncRequirements(tx, ids.task(taskName), wanted);
       if (recounted !== undefined) changedTasks.push({ task: taskName, recounted });
     }
@@ -69,7 +71,6 @@ async function newerThanHere(tx: EntityManager, runners: readonly TaskRunner[]):
   const rows = await tx.execute<{ name: string; runner_version: number }[]>(`select name, runner_version from task`);
   const there = new Map(rows.map((row) => [row.name, row.runner_version]));
   return runners
-    .filter(isSubjectRunner)
     .map(({ taskName, version }) => ({ task: taskName, here: version, there: there.get(taskName) ?? 0 }))
     .filter((task) => task.there > task.here);
 }
@@ -119,14 +120,16 @@ async function syncRequirements(
   return recounted.length;
 }
 
+// The prerequisites less those that are met: of the alternatives of one at most one is, as an entry has one status.
 const wantedCounts = (where: string) => `
 select r.subject_id, r.task_id, r.unmet,
-       count(q.status_id) filter (where p.status_id is distinct from q.status_id) as wanted
+       coalesce(n.prerequisites, 0) - count(*) filter (where p.status_id = q.status_id) as wanted
   from task_register r
+  left join (select task_id, count(distinct prerequisite_id) as prerequisites from task_requirement group by task_id) n on n.task_id = r.task_id
   left join task_requirement q on q.task_id = r.task_id
   left join task_register p on p.subject_id = r.subject_id and p.task_id = q.prerequisite_id
  ${where}
- group by r.subject_id, r.task_id`;
+ group by r.subject_id, r.task_id, n.prerequisites`;
 
 /** Runners that start from another status than the initial one claim through a partial index for that status. */
 async function syncReadyIndexes(tx: EntityManager): Promise<void> {

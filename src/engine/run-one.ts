@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { RefusedError, UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { oneOf } from '../runner/prerequisites.ts';
 import { claimOne } from './claim.ts';
 import type { ClaimedEntry } from './claim.ts';
 import type { EngineTask } from './engine-options.ts';
@@ -30,7 +31,7 @@ export async function claimNamed(database: Pick<Database, 'em' | 'hot'>, task: E
 function describe(task: string, subject: string, { status, obstacles }: Explanation, claimFrom: string): string {
   const unmet = obstacles.filter((one) => one.kind === 'prerequisite');
   if (unmet.length > 0) {
-    return `"${task}" of ${subject} cannot run yet: ${unmet.map((one) => `"${one.task}" must be "${one.wanted}", it is "${one.found ?? 'not in the register'}"`).join('; ')}.`;
+    return `"${task}" of ${subject} cannot run yet: ${unmet.map((one) => `"${one.task}" must be ${oneOf(one.wanted.map((status) => `"${status}"`))}, it is "${one.found ?? 'not in the register'}"`).join('; ')}.`;
   }
   const running = obstacles.find((one) => one.kind === 'running');
   if (running !== undefined) return `"${task}" of ${subject} is "${status}"${running.by === null ? '' : `, by ${running.by}`}. Use "afterglow cancel" or "afterglow reset" first.`;

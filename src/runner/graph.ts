@@ -1,13 +1,16 @@
 import type { TaskFixture } from '../fixtures/fixture.ts';
 import { INITIAL, PROCESSING } from '../status/status.ts';
+import { oneOf, statusesOf } from './prerequisites.ts';
+import type { Prerequisites } from './prerequisites.ts';
 import { isSubjectRunner } from './runner.ts';
 import type { TaskRunner } from './runner.ts';
 
-/** `task` may run once `prerequisite`, another task of the same object, has `status`. */
+/** `task` may run once `prerequisite`, another task of the same object, has one of `statuses`. */
 export interface Requirement {
   readonly task: string;
   readonly prerequisite: string;
-  readonly status: string;
+  /** One or more, as the runner names them. */
+  readonly statuses: readonly string[];
 }
 
 /** A task that objects go through. */
@@ -37,17 +40,17 @@ export interface TaskGraph {
  * left out; in a circle, the task that the fixtures name first comes first.
  */
 export function taskGraph({ tasks, runners }: { tasks: readonly TaskFixture[]; runners: readonly TaskRunner[] }): TaskGraph {
-  const declared = new Map(runners.filter(isSubjectRunner).map((runner) => [runner.taskName, runner.prerequisites ?? {}]));
+  const declared = new Map(runners.filter(isSubjectRunner).map((runner) => [runner.taskName, readable(runner.prerequisites)]));
   const nodes = tasks
     .filter(({ kind }) => kind !== 'system')
     .map(({ name, kind, active }): TaskNode => {
-      return { name, kind, active, claimFrom: declared.get(name)?.[name] ?? INITIAL, hasRunner: declared.has(name) };
+      return { name, kind, active, claimFrom: declared.get(name)?.get(name)?.[0] ?? INITIAL, hasRunner: declared.has(name) };
     });
   const known = new Set(nodes.map(({ name }) => name));
   const requirements = nodes.flatMap(({ name: task }) =>
-    Object.entries(declared.get(task) ?? {})
-      .filter(([prerequisite, status]) => prerequisite !== task && known.has(prerequisite) && typeof status === 'string')
-      .map(([prerequisite, status]): Requirement => ({ task, prerequisite, status })),
+    [...(declared.get(task) ?? [])]
+      .filter(([prerequisite]) => prerequisite !== task && known.has(prerequisite))
+      .map(([prerequisite, statuses]): Requirement => ({ task, prerequisite, statuses })),
   );
   const ordered = inOrder(nodes, requirements);
   const place = new Map(ordered.map(({ name }, at) => [name, at]));
@@ -61,37 +64,46 @@ export function dependents(graph: TaskGraph, task: string): string[] {
 
 /**
  * The graph as a Mermaid flowchart, without a line break at its end. Edges run from prerequisite to waiting task and
- * carry the awaited status; dashed ones say that the prerequisite must not have begun. Tasks that are inactive, or that
- * no runner does, have a dashed border.
+ * carry the awaited status, or the alternatives; dashed ones say that the prerequisite must not have begun. Tasks that are
+ * inactive, or that no runner does, have a dashed border.
  *
  * @param options `everyEdge`: draw the edges too that follow from others (a prerequisite of a prerequisite); off by default
  */
 export function mermaid(graph: TaskGraph, options: { everyEdge?: boolean } = {}): string {
   const ids = new Map(graph.tasks.map(({ name }, at) => [name, `t${at + 1}`]));
   const claimFrom = new Map(graph.tasks.map((node) => [node.name, node.claimFrom]));
-  const isStill = ({ prerequisite, status }: Requirement): boolean => claimFrom.get(prerequisite) === status;
-  const drawn = options.everyEdge ? graph.requirements : withoutImplied(graph.requirements, isStill);
+  const isStill = ({ prerequisite, statuses }: Requirement): boolean => statuses.every((status) => claimFrom.get(prerequisite) === status);
+  const lasts = ({ prerequisite, statuses }: Requirement): boolean => !statuses.includes(PROCESSING) && !statuses.includes(claimFrom.get(prerequisite) ?? INITIAL);
+  const drawn = options.everyEdge ? graph.requirements : withoutImplied(graph.requirements, lasts);
   const dashed = graph.tasks.filter(({ active, hasRunner }) => !active || !hasRunner).map(({ name }) => ids.get(name));
   return [
     'flowchart TD',
     ...graph.tasks.map(({ name }) => `  ${ids.get(name)}["${escaped(name)}"]`),
     ...drawn.map((requirement) => {
       const arrow = isStill(requirement) ? '-.->' : '-->';
-      return `  ${ids.get(requirement.prerequisite)} ${arrow}|"${escaped(requirement.status)}"| ${ids.get(requirement.task)}`;
+      return `  ${ids.get(requirement.prerequisite)} ${arrow}|"${escaped(oneOf(requirement.statuses))}"| ${ids.get(requirement.task)}`;
     }),
     ...graph.tasks.filter((node) => node.claimFrom !== INITIAL).map((node) => `  ${ids.get(node.name)} -->|"${escaped(node.claimFrom)}"| ${ids.get(node.name)}`),
     ...(dashed.length === 0 ? [] : ['  classDef idle stroke-dasharray: 5 5', `  class ${dashed.join(',')} idle`]),
   ].join('\n');
 }
 
-/** Kahn's algorithm, always taking the first of the fixtures that is ready. "Is still untouched" counts as the reverse edge, as long as that closes no circle. */
+/** Task and statuses of what can be read; the rest is for `checkGraph` to judge. */
+function readable(prerequisites: Prerequisites | undefined): Map<string, readonly string[]> {
+  const textsOf = (wanted: unknown): string[] => (Array.isArray(wanted) ? wanted : [wanted]).filter((status): status is string => typeof status === 'string');
+  const pairs = Object.entries(prerequisites ?? {}).map(([task, wanted]) => [task, statusesOf(textsOf(wanted))] as const);
+  return new Map(pairs.filter(([, statuses]) => statuses.length > 0));
+}
+
+/** Kahn's algorithm, always taking the first of the fixtures that is ready. "Is still untouched" counts as the reverse edge, as long as that closes no circle; with an alternative it is no edge. */
 function inOrder(nodes: readonly TaskNode[], requirements: readonly Requirement[]): TaskNode[] {
   const claimFrom = new Map(nodes.map((node) => [node.name, node.claimFrom]));
   const firm = new Map<string, string[]>();
   const loose = new Map<string, string[]>();
-  for (const { task, prerequisite, status } of requirements) {
-    if (status === claimFrom.get(prerequisite)) loose.set(prerequisite, [...(loose.get(prerequisite) ?? []), task]);
-    else firm.set(task, [...(firm.get(task) ?? []), prerequisite]);
+  for (const { task, prerequisite, statuses } of requirements) {
+    const untouched = claimFrom.get(prerequisite) ?? INITIAL;
+    if (!statuses.includes(untouched)) firm.set(task, [...(firm.get(task) ?? []), prerequisite]);
+    else if (statuses.every((status) => status === untouched)) loose.set(prerequisite, [...(loose.get(prerequisite) ?? []), task]);
   }
   const left = new Map(nodes.map((node) => [node.name, node]));
   const isReady = ({ name }: TaskNode, befores: readonly ReadonlyMap<string, string[]>[]): boolean =>
@@ -108,13 +120,10 @@ function inOrder(nodes: readonly TaskNode[], requirements: readonly Requirement[
 
 /**
  * The requirements that do not follow from others: "B waits for A" need not be drawn where B waits for C and C for A.
- * It follows only from statuses that stay once they are reached, so not from `processing` nor from one that the task is claimed from.
+ * It follows only from statuses that stay once they are reached (`lasts`), so not from `processing` nor from one that the task is claimed from.
  */
-function withoutImplied(requirements: readonly Requirement[], isStill: (requirement: Requirement) => boolean): Requirement[] {
-  const lasting = Map.groupBy(
-    requirements.filter((requirement) => requirement.status !== PROCESSING && !isStill(requirement)),
-    ({ task }) => task,
-  );
+function withoutImplied(requirements: readonly Requirement[], lasts: (requirement: Requirement) => boolean): Requirement[] {
+  const lasting = Map.groupBy(requirements.filter(lasts), ({ task }) => task);
   return requirements.filter((requirement) => {
     const own = lasting.get(requirement.task) ?? [];
     if (!own.includes(requirement)) return true;
@@ -124,7 +133,7 @@ function withoutImplied(requirements: readonly Requirement[], isStill: (requirem
       if (seen.has(at)) continue;
       seen.add(at);
       const behind = lasting.get(at) ?? [];
-      if (behind.some(({ prerequisite, status }) => prerequisite === requirement.prerequisite && status === requirement.status)) return false;
+      if (behind.some(({ prerequisite, statuses }) => prerequisite === requirement.prerequisite && statuses.every((status) => requirement.statuses.includes(status)))) return false;
       open.push(...behind.map(({ prerequisite }) => prerequisite));
     }
     return true;

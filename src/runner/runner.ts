@@ -1,5 +1,6 @@
 import type { RunContext } from './context.ts';
 import type { Json, Outcome } from './outcome.ts';
+import type { Prerequisites } from './prerequisites.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { Transient } from './transient.ts';
 
@@ -36,10 +37,11 @@ export abstract class SubjectTaskRunner<Subject> extends TaskRunner {
   /** The kind of object, as in the fixtures' tasks: `transient` or one of your own. */
   abstract readonly kind: string;
   /**
-   * Which statuses other tasks of the same object must have before this one may run, `{ task: status }`, all of them.
-   * Any task and any status may be named, this task's own too; where it is not, "own status is `not processed`" is implied.
+   * Which statuses other tasks of the same object must have before this one may run, `{ task: status }`, all of them; of several
+   * statuses, `{ task: [status, otherStatus] }`, any will do. Any task and any status may be named, this task's own too (with one
+   * status); where it is not, "own status is `not processed`" is implied.
    */
-  abstract readonly prerequisites: Readonly<Record<string, string>>;
+  abstract readonly prerequisites: Prerequisites;
   /** The status that is left behind when `runProcess` throws. */
   abstract readonly failedStatusMessage: string;
   /** The statuses that `runProcess` may return. Declared, they are checked before anything runs and at every return; undeclared, any status of the fixtures may come. */

@@ -56,6 +56,30 @@ describe('the graph in the database', () => {
     expect((await world.entry('a', 'C')).unmet).toBe(0);
   });
 
+  it('counts a prerequisite once, whichever of its alternatives is met, and not at all when one takes the place of another', async () => {
+    const world = await createWorld(database, { tasks: { A: {}, B: {}, C: { needs: { A: ['processed', 'no host'], B: ['not processed', 'processing', 'processed'] } } } });
+    await world.add('a', 'b');
+    const unmet = async () => [(await world.entry('a', 'C')).unmet, (await world.entry('b', 'C')).unmet];
+    expect(await unmet()).toEqual([1, 1]);
+    await world.put('a', 'A', 'no host');
+    await world.put('b', 'A', 'failed');
+    expect(await unmet()).toEqual([0, 1]);
+    const before = await versions('C');
+    await world.put('a', 'B', 'processing');
+    await world.put('b', 'B', 'processed');
+    expect(await unmet()).toEqual([0, 1]);
+    // A move from one alternative to another does not so much as touch the entry.
+    expect(await versions('C')).toEqual(before);
+    await world.put('a', 'A', 'failed');
+    expect(await unmet()).toEqual([1, 1]);
+    expect(await countDrift(database.em())).toBe(0);
+    world.runner('C').prerequisites = { A: ['failed', 'processed'] };
+    expect(await world.sync()).toMatchObject({ changedTasks: [{ task: 'C', recounted: 2 }] });
+    expect(await unmet()).toEqual([0, 0]);
+    expect(await world.sync()).toMatchObject({ changedTasks: [] });
+    expect(await countDrift(database.em())).toBe(0);
+  });
+
   it('counts prerequisites that are still "not processed" as met, before and after', async () => {
     const world = await createWorld(database, { tasks: TASKS });
     await world.add('a', 'b');

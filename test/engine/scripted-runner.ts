@@ -1,4 +1,5 @@
 import type { RunContext } from '../../src/runner/context.ts';
+import type { Prerequisites } from '../../src/runner/prerequisites.ts';
 import { TransientTaskRunner } from '../../src/runner/runner.ts';
 import type { RetryPolicy } from '../../src/runner/retry-policy.ts';
 import type { Transient } from '../../src/runner/transient.ts';
@@ -13,7 +14,7 @@ export class ScriptedRunner extends TransientTaskRunner {
   // Never in the life of a test: what runs was woken by something else.
   readonly schedule = '0 0 29 2 *';
   override readonly kind: string;
-  prerequisites: Readonly<Record<string, string>>;
+  prerequisites: Prerequisites;
   failedStatusMessage: string;
   override readonly returns: readonly string[] | undefined;
   override readonly version = 7;

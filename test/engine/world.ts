@@ -6,6 +6,7 @@ import { LocalEngine } from '../../src/engine/engine.ts';
 import type { Engine } from '../../src/engine/port.ts';
 import type { EngineOptions, EngineTask } from '../../src/engine/engine-options.ts';
 import type { Logger } from '../../src/log.ts';
+import type { Prerequisites } from '../../src/runner/prerequisites.ts';
 import type { RetryPolicy } from '../../src/runner/retry-policy.ts';
 import type { StatusMachine } from '../../src/status/machine.ts';
 import { BUILT_IN, INITIAL, PROCESSING, type Status } from '../../src/status/status.ts';
@@ -14,7 +15,7 @@ import type { Script, ScriptedRunner } from './scripted-runner.ts';
 /** A task of a test's world; what is left out is as plain as can be. */
 export interface GivenTask {
   /** `{ task: status }`. */
-  needs?: Readonly<Record<string, string>>;
+  needs?: Prerequisites;
   /** The status that it is claimed from. */
   from?: string;
   failed?: string;

@@ -4,10 +4,11 @@ import * as blast17 from '../../bench/blast17.ts';
 import type { TaskFixture } from '../../src/fixtures/fixture.ts';
 import { dependents, mermaid, taskGraph } from '../../src/runner/graph.ts';
 import type { TaskGraph } from '../../src/runner/graph.ts';
+import type { Prerequisites } from '../../src/runner/prerequisites.ts';
 import { Prune, ScriptedRunner, task } from './check/pipeline.ts';
 
 /** A graph from `{ task: prerequisites }`, in the order of the keys. */
-function graphOf(prerequisites: Record<string, Record<string, string>>, fixtures: readonly TaskFixture[] = []): TaskGraph {
+function graphOf(prerequisites: Record<string, Prerequisites>, fixtures: readonly TaskFixture[] = []): TaskGraph {
   return taskGraph({
     tasks: [...Object.keys(prerequisites).map((name) => task(name)), ...fixtures],
     runners: Object.entries(prerequisites).map(([taskName, needs]) => new ScriptedRunner({ taskName, prerequisites: needs })),
@@ -63,7 +64,17 @@ describe('what a task waits for', () => {
       { name: 'A', kind: 'transient', active: true, claimFrom: 'not processed', hasRunner: true },
       { name: 'B', kind: 'transient', active: true, claimFrom: 'blocked', hasRunner: true },
     ]);
-    expect(graph.requirements).toEqual([{ task: 'B', prerequisite: 'A', status: 'failed' }]);
+    expect(graph.requirements).toEqual([{ task: 'B', prerequisite: 'A', statuses: ['failed'] }]);
+  });
+
+  test('any of several statuses is one requirement, and no circle where one of them is that the other is untouched', () => {
+    const graph = graphOf({ B: { A: ['not processed', 'processed'] }, A: { B: ['processed', 'failed', 'processed'] } });
+    expect(namesOf(graph)).toEqual(['B', 'A']);
+    expect(graph.requirements).toEqual([
+      { task: 'B', prerequisite: 'A', statuses: ['not processed', 'processed'] },
+      { task: 'A', prerequisite: 'B', statuses: ['processed', 'failed'] },
+    ]);
+    expect(dependents(graph, 'A')).toEqual(['B']);
   });
 
   test('system tasks and unknown ones have no place, and a task without a runner waits for nothing', () => {
@@ -95,6 +106,13 @@ describe('the diagram', () => {
     expect(kept).toContain('t1 -->|"failed"| t3');
     expect(kept).toContain('t1 -->|"processing"| t4');
     expect(mermaid(graphOf({ B: { A: 'not processed' }, C: { A: 'not processed', B: 'processed' }, A: {} }))).toContain('t3 -.->|"not processed"| t2');
+  });
+
+  test('names all alternatives on an edge, which follows from others only where they allow no more than it does', () => {
+    const either = ['processed', 'failed'];
+    expect(mermaid(graphOf({ A: {}, B: { A: either }, C: { A: 'processed', B: 'processed' } }))).toContain('  t1 -->|"processed or failed"| t2\n  t1 -->|"processed"| t3');
+    expect(mermaid(graphOf({ A: {}, B: { A: 'processed' }, C: { A: either, B: 'processed' } }))).not.toContain('t1 -->|"processed or failed"| t3');
+    expect(mermaid(graphOf({ A: {}, B: { A: ['not processed', 'failed'] } }))).toContain('  t1 -->|"not processed or failed"| t2');
   });
 
   test('of the seventeen tasks of Blast has nineteen edges in place of eighty-five', () => {

@@ -1,3 +1,4 @@
+import { oneOf } from '../../runner/prerequisites.ts';
 import type { Explanation, Obstacle } from './obstacles.ts';
 import { MOST_AHEAD } from './snapshot.ts';
 
@@ -37,9 +38,11 @@ function sentenceOf(obstacle: Obstacle, { task, now }: About): string {
       const told = cancelReason === null ? '' : `; ${cancelledBy ?? 'somebody'} wants it stopped: ${cancelReason}`;
       return `It runs: attempt ${attempt}${by === null ? '' : ` on ${by}`}, since ${at(since)}${progress === null ? '' : `, ${Math.round(progress * 100)} % done`}; ${lease}${told}`;
     }
-    case 'prerequisite':
-      if (obstacle.found === null) return `It waits for "${obstacle.task}" to be "${obstacle.wanted}", which its object does not go through`;
-      return `It waits for "${obstacle.task}" to be "${obstacle.wanted}"; that is "${obstacle.found}" since ${at(obstacle.since!)}`;
+    case 'prerequisite': {
+      const wanted = oneOf(obstacle.wanted.map((status) => `"${status}"`));
+      if (obstacle.found === null) return `It waits for "${obstacle.task}" to be ${wanted}, which its object does not go through`;
+      return `It waits for "${obstacle.task}" to be ${wanted}; that is "${obstacle.found}" since ${at(obstacle.since!)}`;
+    }
     case 'hold':
       return `${obstacle.task === null ? 'Its object is' : 'It is'} held by ${obstacle.by} since ${at(obstacle.at)}: ${obstacle.reason}${obstacle.until === null ? '' : `; until ${at(obstacle.until)}`}`;
     case 'drift':

@@ -9,8 +9,8 @@ export type Obstacle =
   /** Its status is not the one that it is claimed from: it is done, or failed. */
   | { kind: 'done'; status: string; type: StatusType; claimFrom: string; since: string; failure: Failure | null; reason: string | null }
   | { kind: 'running'; attempt: number; by: string | null; since: string; leaseSeconds: number; progress: number | null; cancelledBy: string | null; cancelReason: string | null }
-  /** `found` is null where the object has no entry of that task. */
-  | { kind: 'prerequisite'; task: string; wanted: string; found: string | null; since: string | null }
+  /** Any of the statuses `wanted` will do; `found` is null where the object has no entry of that task. */
+  | { kind: 'prerequisite'; task: string; wanted: readonly string[]; found: string | null; since: string | null }
   /** `task` is null where the object is held as a whole. */
   | { kind: 'hold'; task: string | null; by: string; reason: string; at: string; until: string | null }
   /** The counter or the mark in the register disagrees with what it is made of: a defect. */
@@ -106,9 +106,9 @@ class Explainer {
   }
 
   #unmet(entry: EntryState, task: TaskState): Obstacle[] {
-    return task.requirements.flatMap(({ task: name, taskId, status }): Obstacle[] => {
+    return task.requirements.flatMap(({ task: name, taskId, statuses }): Obstacle[] => {
       const found = this.#entryOf(entry, taskId);
-      return found?.status === status ? [] : [{ kind: 'prerequisite', task: name, wanted: status, found: found?.status ?? null, since: found?.since ?? null }];
+      return found !== undefined && statuses.includes(found.status) ? [] : [{ kind: 'prerequisite', task: name, wanted: statuses, found: found?.status ?? null, since: found?.since ?? null }];
     });
   }
 
@@ -149,9 +149,9 @@ class Explainer {
   /** What it comes down to: upstream, the entries that do not themselves wait for others. */
   #roots(entry: EntryState, seen = new Set([entry.taskId])): EntryState[] {
     const task = this.#taskOf(entry);
-    return task.requirements.flatMap(({ taskId, status }) => {
+    return task.requirements.flatMap(({ taskId, statuses }) => {
       const before = this.#entryOf(entry, taskId);
-      if (before === undefined || before.status === status || seen.has(taskId)) return [];
+      if (before === undefined || statuses.includes(before.status) || seen.has(taskId)) return [];
       seen.add(taskId);
       const waits = before.status === this.#taskOf(before).claimFrom && this.#unmet(before, this.#taskOf(before)).length > 0;
       return waits ? this.#roots(before, seen) : [before];

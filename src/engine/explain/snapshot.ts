@@ -59,7 +59,8 @@ export interface TaskState extends LimitState {
   version: number;
   /** Labels. */
   requires: readonly string[];
-  requirements: readonly { task: string; taskId: number; status: string }[];
+  /** One for each prerequisite; any of its statuses will do. */
+  requirements: readonly { task: string; taskId: number; statuses: readonly string[] }[];
   /** Time of day, `HH:MM:SS`, in the zone; `local` is what the clock shows there. */
   window: { from: string; to: string; zone: string; local: string; opensAt: string } | null;
   schedule: { enabled: boolean; pattern: string; nextAt: string | null; editedBy: string | null } | null;
@@ -158,11 +159,13 @@ const PROBES = `
 const TASKS = `
   select t.id, t.name, t.kind, t.active, c.message as "claimFrom", t.most_attempts as "mostAttempts", t.runner_version as version, t.requires, t.concurrency,
          case when t.concurrency is null then 0 else (select count(*) from task_register where task_id = t.id and status_id = 2) end as running,
-         (select coalesce(jsonb_agg(jsonb_build_object('task', p.name, 'taskId', p.id, 'status', w.message) order by p.id), '[]')
-            from task_requirement q
-            join task p on p.id = q.prerequisite_id
-            join status w on w.id = q.status_id
-           where q.task_id = t.id) as requirements,
+         (select coalesce(jsonb_agg(jsonb_build_object('task', p.name, 'taskId', p.id, 'statuses', q.statuses) order by p.id), '[]')
+            from (select prerequisite_id, jsonb_agg(w.message order by w.id) as statuses
+                    from task_requirement
+                    join status w on w.id = status_id
+                   where task_id = t.id
+                   group by prerequisite_id) q
+            join task p on p.id = q.prerequisite_id) as requirements,
          case when t.window_from is not null then jsonb_build_object(
            'from', t.window_from, 'to', t.window_to, 'zone', t.window_zone, 'local', l.at::time,
            'opensAt', case when l.at::time < t.window_from then (l.at::date + t.window_from) at time zone t.window_zone

@@ -3,7 +3,7 @@ import { finding } from './finding.ts';
 import type { Finding } from './finding.ts';
 import { runFirst, stepsOf } from './steps.ts';
 import type { Step } from './steps.ts';
-import { quote } from './words.ts';
+import { anyOf, quote } from './words.ts';
 import type { World } from './world.ts';
 
 /**
@@ -11,8 +11,9 @@ import type { World } from './world.ts';
  *
  * Walking through all states that an object can reach would take 2^tasks steps. It is not needed, because prerequisites
  * are a conjunction and each task has one runner: what has to happen before a task starts is one fixed set of attempts
- * (those it waits for, those that they wait for, and so on), and the only freedom is their order. So it can start if and
- * only if nobody in the set wants two different ends of one task, and the beginnings and ends can be put in an order:
+ * (those it waits for, those that they wait for, and so on), and the only freedom is their order and, of alternatives, the
+ * end. So it can start if and only if each task of the set has an end that suits all who wait for one, and the beginnings
+ * and ends can be put in an order:
  *
  *   "X waits for A to be done so"      end of A before beginning of X
  *   "X waits for A to be processing"   beginning of A before beginning of X before end of A
@@ -20,7 +21,8 @@ import type { World } from './world.ts';
  *
  * This rests on a status that an attempt leaves staying, unless the task is claimed from that very status: "untouched"
  * means that one. A test compares the verdict with a walk over all states of random small graphs. They agree, but that
- * a task which may be repeated and is awaited while it runs is sometimes let pass; the other error is never made.
+ * a task which may be repeated and is awaited while it runs is sometimes let pass, and so is one that has alternatives of
+ * different sorts (untouched, running, done); the other error is never made.
  */
 export function* contradictions(world: World): Generator<Finding> {
   const steps = stepsOf(world);
@@ -72,16 +74,18 @@ function coneOf(step: Step, steps: ReadonlyMap<string, Step>): Set<string> {
 }
 
 function twoEnds(goal: Step, cone: ReadonlySet<string>, steps: ReadonlyMap<string, Step>): string | undefined {
-  const ends = new Map<string, { status: string; by: string }>();
+  const ends = new Map<string, { left: readonly string[]; wishes: { statuses: readonly string[]; by: string }[] }>();
   for (const step of membersOf(goal, cone, steps)) {
-    for (const { task, status, by } of step.needs) {
+    for (const { task, statuses, by } of step.needs) {
       if (by !== 'done') continue;
-      const other = ends.get(task);
-      if (other === undefined) {
-        ends.set(task, { status, by: step.task });
-      } else if (other.status !== status) {
-        return `${quote(other.by)} waits for ${quote(task)} to be ${quote(other.status)}, but ${quote(step.task)} waits for it to be ${quote(status)}`;
+      const { left, wishes } = ends.get(task) ?? { left: statuses, wishes: [] };
+      const both = left.filter((status) => statuses.includes(status));
+      if (both.length === 0) {
+        const against = wishes.find((wish) => !wish.statuses.some((status) => statuses.includes(status)));
+        const others = (against === undefined ? wishes : [against]).map((wish) => `${quote(wish.by)} waits for ${quote(task)} to be ${anyOf(wish.statuses)}`);
+        return `${others.join(', ')}, but ${quote(step.task)} waits for it to be ${anyOf(statuses)}`;
       }
+      ends.set(task, { left: both, wishes: [...wishes, { statuses, by: step.task }] });
     }
   }
   return undefined;
@@ -117,11 +121,12 @@ function eventsOf(goal: Step, cone: ReadonlySet<string>, steps: ReadonlyMap<stri
   for (const { task: own, needs } of members) {
     if (ended.has(own)) add(beginning(own), end(own));
     const beginnings = [...(hasLast(own) ? [beginning(own)] : []), ...(repeats(own) && seenRunning.has(own) ? [repetition(own)] : [])];
-    for (const { task, status, by } of needs) {
-      const waits = (): string => `${quote(own)} waits for ${quote(task)} to be ${quote(status)}`;
-      const precedes = (): string => `${quote(own)} must begin while ${quote(task)} is still ${quote(status)}`;
+    for (const { task, statuses, by } of needs) {
+      const waits = (): string => `${quote(own)} waits for ${quote(task)} to be ${anyOf(statuses)}`;
+      const precedes = (): string => `${quote(own)} must begin while ${quote(task)} is still ${anyOf(statuses)}`;
       for (const begin of beginnings) {
         if (by === 'done') add(end(task), begin, waits);
+        if (by === 'begun' && !repeats(task)) add(beginning(task), begin, waits);
         if (by === 'still' && cone.has(task) && hasLast(task)) add(begin, beginning(task), precedes);
         if (by === 'running') {
           add(repeats(task) ? repetition(task) : beginning(task), begin, waits);

@@ -2,7 +2,7 @@ import { shortestCircle } from './digraph.ts';
 import { finding } from './finding.ts';
 import type { Finding } from './finding.ts';
 import { runFirst, stepsOf } from './steps.ts';
-import { quote } from './words.ts';
+import { anyOf, quote } from './words.ts';
 import type { World } from './world.ts';
 
 /**
@@ -16,7 +16,7 @@ export function* cycles(world: World): Generator<Finding> {
     const links = circle.map((task, at, all) => {
       const next = all[(at + 1) % all.length] ?? task;
       const need = steps.get(task)?.needs.find((one) => one.task === next);
-      return `${quote(task)} waits for ${quote(next)} to be ${quote(need?.status ?? '')}`;
+      return `${quote(task)} waits for ${quote(next)} to be ${anyOf(need?.statuses ?? [])}`;
     });
     const last = links.pop() ?? '';
     yield finding(

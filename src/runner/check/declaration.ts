@@ -13,8 +13,8 @@ export interface Declaration {
   readonly taskName: string | undefined;
   /** The kind of object; undefined for a system runner. */
   readonly kind: string | undefined;
-  /** Task and status, its own task too. */
-  readonly prerequisites: readonly (readonly [task: string, status: string])[];
+  /** Task and statuses, one or more of which any will do; its own task too. */
+  readonly prerequisites: readonly (readonly [task: string, statuses: readonly string[]])[];
   readonly failedStatusMessage: string | undefined;
   /** Undefined: any status may be returned (or what was declared could not be read). */
   readonly returns: readonly string[] | undefined;
@@ -123,11 +123,14 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
   if (!system && requires === undefined && !(values.requires instanceof Unreadable)) wrong('requires', "a list of labels such as ['gpu']", values.requires);
   const pairs = system || !given(values.prerequisites) ? [] : pairsFrom(values.prerequisites);
   if (pairs === undefined) wrong('prerequisites', "an object such as { 'Host match': 'processed' }", values.prerequisites);
-  for (const [name, status] of pairs ?? []) {
-    if (typeof status === 'string') continue;
-    const several = listFrom(status) === undefined ? '' : ' A prerequisite is one status; several cannot be alternatives of one another.';
-    report('prerequisite-not-text', `${label} waits for ${quote(name)} to be ${show(status)}, which is no status message.${several}`);
-  }
+  const prerequisites = (pairs ?? []).flatMap(([name, wanted]): [string, string[]][] => {
+    const statuses = listFrom(wanted) ?? [wanted];
+    const others = statuses.filter((status) => typeof status !== 'string');
+    if (statuses.length > 0 && others.length === 0) return [[name, [...new Set(statuses as string[])]]];
+    const found = statuses.length === 0 ? 'one of no statuses: the list is empty' : `${show(others[0])}, which is no status message`;
+    report('prerequisite-not-text', `${label} waits for ${quote(name)} to be ${found}.`);
+    return [];
+  });
 
   return {
     findings,
@@ -136,7 +139,7 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
       system,
       taskName: task,
       kind: system ? undefined : textOf(values.kind),
-      prerequisites: (pairs ?? []).filter((pair): pair is [string, string] => typeof pair[1] === 'string'),
+      prerequisites,
       failedStatusMessage: textOf(values.failedStatusMessage),
       returns: declared?.every((status) => typeof status === 'string') ? declared : undefined,
       initiallyEnabled: values.initiallyEnabled !== false,

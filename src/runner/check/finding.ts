@@ -72,11 +72,13 @@ export const SEVERITY = {
   'prerequisite-on-system-task': 'error',
   'prerequisite-on-other-kind': 'error',
   'own-status-processing': 'error',
+  'own-status-several': 'error',
   'own-status-unreached': 'warning',
   'awaits-inactive-task': 'warning',
   'awaits-disabled-runner': 'warning',
   'awaits-missing-runner': 'error',
   'awaits-unproduced-status': 'error',
+  'alternative-unproduced': 'warning',
   'awaits-processing': 'warning',
   'awaits-time-limit': 'warning',
   // The graph as a whole.

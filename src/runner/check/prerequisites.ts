@@ -2,14 +2,14 @@ import { INITIAL, PROCESSING, TIME_LIMIT_EXCEEDED } from '../../status/status.ts
 import { finding } from './finding.ts';
 import type { Finding } from './finding.ts';
 import { timeLimitOf } from './outcomes.ts';
-import { didYouMean, listed, quote } from './words.ts';
+import { anyOf, didYouMean, listed, quote } from './words.ts';
 import { claimedFrom, subjectRunners } from './world.ts';
 import type { World } from './world.ts';
 
 /** Prerequisites on tasks and statuses that do not exist. */
 export function* unknownPrerequisites({ declarations, tasks, statuses }: World): Generator<Finding> {
   for (const { label, taskName, prerequisites } of declarations) {
-    for (const [task, status] of prerequisites) {
+    for (const [task, wanted] of prerequisites) {
       if (!tasks.has(task) && task !== taskName) {
         yield finding(
           'unknown-prerequisite-task',
@@ -17,7 +17,8 @@ export function* unknownPrerequisites({ declarations, tasks, statuses }: World):
           `${label} waits for the task ${quote(task)}, but there is no such task.${didYouMean(task, [...tasks.keys()])}`,
         );
       }
-      if (!statuses.has(status)) {
+      for (const status of wanted) {
+        if (statuses.has(status)) continue;
         yield finding(
           'unknown-prerequisite-status',
           taskName,
@@ -62,6 +63,12 @@ export function* otherKinds(world: World): Generator<Finding> {
 /** Own statuses that no entry can be claimed from. */
 export function* ownStatuses(world: World): Generator<Finding> {
   for (const { task, runner } of subjectRunners(world)) {
+    const own = runner.prerequisites.find(([name]) => name === task)?.[1] ?? [];
+    if (own.length > 1) {
+      const message = `${runner.label} waits for its own task ${quote(task)} to be ${anyOf(own)}, but entries of a task are claimed from one status only. Name one of them.`;
+      yield finding('own-status-several', task, message);
+      continue;
+    }
     const from = claimedFrom(task, runner);
     if (from === INITIAL || !world.statuses.has(from)) continue;
     if (from === PROCESSING) {
@@ -85,21 +92,21 @@ export function* ownStatuses(world: World): Generator<Finding> {
 export function* doubtfulWaits(world: World): Generator<Finding> {
   const behind = new Map<string, string[]>();
   for (const { task, runner } of subjectRunners(world)) {
-    for (const [name, status] of runner.prerequisites) {
+    for (const [name, statuses] of runner.prerequisites) {
       const other = world.tasks.get(name);
       const otherRunner = world.runnerOf.get(name);
-      if (other === undefined || name === task || status === INITIAL) continue;
+      if (other === undefined || name === task || statuses.includes(INITIAL)) continue;
       if (!other.active) {
         yield finding(
           'awaits-inactive-task',
           task,
-          `${runner.label} waits for ${quote(name)} to be ${quote(status)}, but that task is inactive, so it waits until the task is made ` +
+          `${runner.label} waits for ${quote(name)} to be ${anyOf(statuses)}, but that task is inactive, so it waits until the task is made ` +
             'active again.',
         );
       } else if (otherRunner?.initiallyEnabled === false) {
         behind.set(name, [...(behind.get(name) ?? []), task]);
       }
-      if (status === PROCESSING) {
+      if (statuses.every((status) => status === PROCESSING)) {
         yield finding(
           'awaits-processing',
           task,
@@ -107,8 +114,8 @@ export function* doubtfulWaits(world: World): Generator<Finding> {
             'chance.',
         );
       }
-      const limited = otherRunner === undefined || leaves(otherRunner, status) || timeLimitOf(name, otherRunner, world) !== undefined;
-      if (status === TIME_LIMIT_EXCEEDED && !limited) {
+      const limited = otherRunner === undefined || leaves(otherRunner, TIME_LIMIT_EXCEEDED) || timeLimitOf(name, otherRunner, world) !== undefined;
+      if (statuses.includes(TIME_LIMIT_EXCEEDED) && !limited) {
         yield finding(
           'awaits-time-limit',
           task,

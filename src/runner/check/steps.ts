@@ -3,15 +3,16 @@ import type { Declaration } from './declaration.ts';
 import { claimedFrom, subjectRunners } from './world.ts';
 import type { World } from './world.ts';
 
-/** One status of one other task that a step waits for. */
+/** One other task that a step waits for. */
 export interface Need {
   readonly task: string;
-  readonly status: string;
+  /** Any of which will do; those that the task can come to. */
+  readonly statuses: readonly string[];
   /**
    * What has to happen before it can hold: `done`, an attempt of that task has ended so; `running`, an attempt of it
-   * is under way; `still`, that task's last attempt has not begun; `free`, nothing, or nothing that is known.
+   * is under way; `begun`, either; `still`, that task's last attempt has not begun; `free`, nothing, or nothing that is known.
    */
-  readonly by: 'done' | 'running' | 'still' | 'free';
+  readonly by: 'done' | 'running' | 'begun' | 'still' | 'free';
 }
 
 /** What one object can do in one task: the graph that the checks of the whole walk along. */
@@ -43,20 +44,32 @@ export function stepsOf(world: World): ReadonlyMap<string, Step> {
 }
 
 function needsOf(task: string, runner: Declaration, steps: ReadonlyMap<string, Omit<Step, 'needs'>>, world: World): Need[] {
-  return runner.prerequisites.flatMap(([name, status]): Need[] => {
+  return runner.prerequisites.flatMap(([name, wanted]): Need[] => {
     const other = steps.get(name);
-    if (name === task || !world.statuses.has(status)) return [];
-    if (other === undefined || world.isGiven(name, status)) return [{ task: name, status, by: 'free' }];
-    if (status === PROCESSING) return [{ task: name, status, by: 'running' }];
-    if (status === other.from) return [{ task: name, status, by: 'still' }];
-    if (status === INITIAL || !isProduced(status, other.outcomes)) return [{ task: name, status, by: 'free' }];
-    return [{ task: name, status, by: 'done' }];
+    if (name === task || !wanted.every((status) => world.statuses.has(status))) return [];
+    if (other === undefined || wanted.some((status) => world.isGiven(name, status))) return [{ task: name, statuses: wanted, by: 'free' }];
+    const ways = wanted.map((status) => ({ status, by: wayTo(status, other) })).filter(({ by }) => by !== 'never');
+    const by = joined(new Set(ways.map((way) => way.by as Need['by'])));
+    return [{ task: name, statuses: ways.length === 0 ? wanted : ways.map(({ status }) => status), by }];
   });
+}
+
+function wayTo(status: string, { from, outcomes }: Omit<Step, 'needs'>): Need['by'] | 'never' {
+  if (status === PROCESSING) return 'running';
+  if (status === from) return 'still';
+  if (status === INITIAL) return 'free';
+  return isProduced(status, outcomes) ? 'done' : 'never';
+}
+
+/** What has to happen in any case where alternatives differ in it. */
+function joined(ways: ReadonlySet<Need['by']>): Need['by'] {
+  if (ways.size === 1) return [...ways][0] as Need['by'];
+  return ways.size === 2 && ways.has('done') && ways.has('running') ? 'begun' : 'free';
 }
 
 /** The tasks that must have been attempted before a step can start. */
 export function runFirst({ needs }: Step): string[] {
-  return needs.filter(({ by }) => by === 'done' || by === 'running').map(({ task }) => task);
+  return needs.filter(({ by }) => by === 'done' || by === 'running' || by === 'begun').map(({ task }) => task);
 }
 
 /** Whether an attempt can end with a status. */

@@ -14,6 +14,11 @@ export function listed(names: readonly string[], word: 'and' | 'or' = 'and'): st
   return quoted.length < 2 ? quoted.join('') : `${quoted.slice(0, -1).join(', ')} ${word} ${quoted.at(-1)}`;
 }
 
+/** `"a", "b" or "c"`. */
+export function anyOf(names: readonly string[]): string {
+  return listed(names, 'or');
+}
+
 /** What a value is, for a message; touches nothing of it that could throw. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return quote(value);

@@ -137,5 +137,5 @@ export function subjectRunners(world: World): { task: string; runner: Declaratio
 
 /** The status that entries of a task are claimed from: its own one among the prerequisites, else the initial one. */
 export function claimedFrom(task: string, runner: Declaration): string {
-  return runner.prerequisites.find(([name]) => name === task)?.[1] ?? INITIAL;
+  return runner.prerequisites.find(([name]) => name === task)?.[1][0] ?? INITIAL;
 }

@@ -10,8 +10,8 @@ export interface BoardTask {
   claimFromId: number;
   /** Labels that a daemon must have. */
   requires: readonly string[];
-  /** What its runner waits for; its own status is not among them. */
-  requirements: readonly { task: string; status: string }[];
+  /** What its runner waits for, any of the statuses each; its own status is not among them. */
+  requirements: readonly { task: string; statuses: readonly string[] }[];
 }
 
 /** The tasks and statuses of the database. */
@@ -48,15 +48,17 @@ interface TaskRow {
   description: string;
   claim_from_id: number;
   requires: string[];
-  requirements: { task: string; status: string }[] | null;
+  requirements: { task: string; statuses: string[] }[] | null;
 }
 
 const TASKS = `
 select t.id, t.name, t.kind, t.description, t.claim_from_id, t.requires,
-       (select jsonb_agg(jsonb_build_object('task', p.name, 'status', s.message) order by p.id)
-          from task_requirement q
-          join task p on p.id = q.prerequisite_id
-          join status s on s.id = q.status_id
-         where q.task_id = t.id) as requirements
+       (select jsonb_agg(jsonb_build_object('task', p.name, 'statuses', q.statuses) order by p.id)
+          from (select prerequisite_id, jsonb_agg(s.message order by s.id) as statuses
+                  from task_requirement
+                  join status s on s.id = status_id
+                 where task_id = t.id
+                 group by prerequisite_id) q
+          join task p on p.id = q.prerequisite_id) as requirements
   from task t
  order by t.id`;

@@ -1,4 +1,5 @@
 import type { QueueJob, QueueJobJson } from '@bull-board/api/typings/app';
+import { oneOf } from '../../runner/prerequisites.ts';
 import type { Status } from '../../status/status.ts';
 import { toBoard } from '../links.ts';
 import type { BoardTask, Catalogue } from './catalogue.ts';
@@ -52,7 +53,7 @@ export class RegisterJob implements QueueJob {
       delay: this.state === 'delayed' && due !== undefined ? Math.max(0, due - Date.now()) : 0,
       ...(parent === undefined ? {} : { parent: { id: this.id, queue: toBoard(parent) } }),
       register: registerColumns(entry, status?.message, status?.type),
-      ...(task.requirements.length === 0 ? {} : { prerequisites: Object.fromEntries(task.requirements.map((requirement) => [requirement.task, requirement.status])) }),
+      ...(task.requirements.length === 0 ? {} : { prerequisites: Object.fromEntries(task.requirements.map((requirement) => [requirement.task, oneOf(requirement.statuses)])) }),
     };
   }
 

@@ -22,7 +22,7 @@ const NAMES = ['T0', 'T1', 'T2', 'T3', 'T4'];
 
 interface Graph {
   from: string;
-  needs: (string | null)[];
+  needs: (string | string[] | null)[];
 }
 
 /** What is the case in a graph. */
@@ -41,8 +41,9 @@ interface Case {
 
 const mostly = <T>(usual: T, ...rare: T[]) => fc.oneof({ weight: 12, arbitrary: fc.constant(usual) }, ...rare.map((value) => ({ weight: 1, arbitrary: fc.constant(value) })));
 const status = fc.oneof({ weight: 6, arbitrary: fc.constant('not processed') }, { weight: 3, arbitrary: fc.constant('processed') }, { weight: 2, arbitrary: fc.constantFrom(...STATUSES.map(({ message }) => message)) });
+const wanted = fc.oneof({ weight: 3, arbitrary: status }, { weight: 1, arbitrary: fc.uniqueArray(status, { minLength: 2, maxLength: 3 }) });
 const aGraph: fc.Arbitrary<Graph[]> = fc.array(
-  fc.record({ from: mostly('not processed', 'needs a look'), needs: fc.array(fc.option(status, { freq: 2 }), { minLength: 4, maxLength: 4 }) }),
+  fc.record({ from: mostly('not processed', 'needs a look'), needs: fc.array(fc.option(wanted, { freq: 2 }), { minLength: 4, maxLength: 4 }) }),
   { minLength: 2, maxLength: 5 },
 );
 const aCase: fc.Arbitrary<Case> = fc.record({
@@ -73,7 +74,7 @@ const aCase: fc.Arbitrary<Case> = fc.record({
 const worldOf = (graph: Graph[]): Promise<World> =>
   createWorld(database, {
     tasks: Object.fromEntries(graph.map(({ from, needs }, n): [string, GivenTask] => [
-      NAMES[n]!, { from, needs: Object.fromEntries(needs.slice(0, n).flatMap((wanted, m) => (wanted === null ? [] : [[NAMES[m]!, wanted]]))) },
+      NAMES[n]!, { from, needs: Object.fromEntries(needs.slice(0, n).flatMap((need, m) => (need === null ? [] : [[NAMES[m]!, need]]))) },
     ])),
   });
 

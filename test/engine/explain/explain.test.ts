@@ -64,6 +64,14 @@ describe('an explanation', () => {
     expect((await of('Three')).roots).toMatchObject([{ task: 'One', status: 'failed', obstacles: [{ kind: 'done', type: 'error', failure: 'science' }] }]);
   });
 
+  it('names all statuses that would do, and is silent when one of them is there', async () => {
+    const world = await given({ One: {}, Two: { needs: { One: ['processed', 'no host', 'needs a look'] } } });
+    expect((await said('Two'))[0]).toBe('It waits for "One" to be "processed", "no host" or "needs a look"; that is "not processed" since NOW.');
+    expect((await of('Two')).obstacles).toMatchObject([{ kind: 'prerequisite', wanted: ['processed', 'no host', 'needs a look'] }]);
+    await world.put('a', 'One', 'no host');
+    expect(await of('Two')).toMatchObject({ claimable: true, obstacles: [] });
+  });
+
   it('names a status that went another way than was waited for', async () => {
     const world = await given({ One: {}, Two: { needs: { One: 'no host' } } });
     await world.put('a', 'One', 'processed');

@@ -154,6 +154,8 @@ const MISTAKES: readonly Mistake[] = [
   ['a grace time is negative', (p) => declare(p, 'Host match', { killGraceSeconds: -1 }), ['kill-grace-invalid'], ['killGraceSeconds', '-1']],
   ['a grace time is infinite', (p) => declare(p, 'Host match', { killGraceSeconds: Infinity }), ['kill-grace-invalid'], ['Infinity']],
   ['a required label is empty', (p) => declare(p, 'Host match', { requires: ['gpu', ''] }), ['label-invalid'], ['requires', '""']],
+  ['a runner reads a figure with a letter missing', (p) => declare(p, 'Host match', { reads: ['redshft', 'data.light_curve_fit'] }), ['reads-unknown'], ['"redshft"', 'Did you mean "redshift"?']],
+  ['a runner reads a figure as one text', (p) => declare(p, 'Host match', { reads: 'redshift' }), ['field-wrong-type'], ['reads', "['position', 'redshift']"]],
   ['two required labels are one text', (p) => declare(p, 'Host match', { requires: ['gpu,big'] }), ['label-invalid'], ['"gpu,big"']],
   ['a required label is a number', (p) => declare(p, 'Host match', { requires: [1] }), ['label-invalid'], ['is 1']],
   ['the required labels are one text', (p) => declare(p, 'Host match', { requires: 'gpu' }), ['field-wrong-type'], ["['gpu']"]],
@@ -183,7 +185,20 @@ const MISTAKES: readonly Mistake[] = [
   ['time-outs are retried without end', (p) => await_(p, 'Generate thumbnail SED local', { 'Generate thumbnail SED local': 'time limit exceeded' }), ['selects-for-ever', 'own-status-unreached'], ['at the time limit']],
 
   // What is waited for.
-  ['a prerequisite has a list of alternatives', (p) => await_(p, 'Host information', { 'Host match': ['processed', 'no host match'] }), ['prerequisite-not-text'], ['Host match', 'a list', 'alternatives']],
+  ['a prerequisite has an empty list of alternatives', (p) => await_(p, 'Host information', { 'Host match': [] }), ['prerequisite-not-text'], ['Host match', 'no statuses']],
+  ['an alternative is no text', (p) => await_(p, 'Host information', { 'Host match': ['processed', undefined] }), ['prerequisite-not-text'], ['Host match', 'undefined']],
+  ['an alternative is misspelt', (p) => await_(p, 'Host information', { 'Host match': ['processed', 'no hots match'] }), ['unknown-prerequisite-status'], ['Host match', '"no hots match"', '"no host match"']],
+  ['an own task is named with alternatives', (p) => await_(p, 'Host match', { 'Host match': ['not processed', 'failed'] }), ['own-status-several'], ['Host match', '"not processed" or "failed"']],
+  ['one of two alternatives is never left', (p) => await_(p, 'Generate thumbnail final', { 'Host match': ['processed', 'no host'] }), ['alternative-unproduced'], ['Host match', '"no host"', '"no host match"']],
+  ['no alternative is ever left', (p) => await_(p, 'Generate thumbnail final', { 'Host match': ['no host', 'blocked'] }), ['awaits-unproduced-status'], ['Host match', '"no host" or "blocked"']],
+  ['two tasks wait for alternatives of each other', (p) => {
+    addTask(p, 'Plan B', { prerequisites: { 'Plan A': ['failed', 'processed'] } });
+    addTask(p, 'Plan A', { prerequisites: { 'Plan B': ['processing', 'processed'] } });
+  }, ['cycle'], ['"Plan A"', '"failed" or "processed"']],
+  ['two tasks want alternatives of a third that have nothing in common', (p) => {
+    addTask(p, 'Plan B', { prerequisites: { 'Host match': ['no host match', 'time limit exceeded'] } });
+    addTask(p, 'Report', { prerequisites: { 'Plan B': 'processed', 'Host information': 'processed' } });
+  }, ['contradiction'], ['Report', 'Host match', '"no host match" or "time limit exceeded"', '"processed"']],
   ['a prerequisite is true', (p) => await_(p, 'Host information', { 'Host match': true }), ['prerequisite-not-text'], ['true']],
   ['a prerequisite is on a system task', (p) => await_(p, 'Host match', { 'Prune history': 'processed' }), ['prerequisite-on-system-task'], ['Prune history']],
   ['a prerequisite is on a task of other objects', (p) => void (p.tasks.push(task('Approve', 'request')), listOf(p).push(new ScriptedRunner({ taskName: 'Approve', kind: 'request' })), await_(p, 'Host match', { Approve: 'processed' })), ['prerequisite-on-other-kind'], ['Approve', '"request"']],
@@ -243,6 +258,12 @@ describe('no alarm is given', () => {
     ['when returns are not declared at all', (p) => listOf(p).forEach((runner) => Object.assign(runner, { returns: undefined }))],
     ['when own statuses are not named', (p) => listOf(p).forEach((runner) => runner instanceof TransientTaskRunner && declare(p, runner.taskName, { prerequisites: Object.fromEntries(Object.entries(runner.prerequisites).filter(([name]) => name !== runner.taskName)) }))],
     ['when a status of type error is awaited', (p) => addTask(p, 'Second look', { prerequisites: { 'Host match': 'no host match' } })],
+    ['when a status of type error is an alternative', (p) => await_(p, 'Host information', { 'Host match': ['processed', 'no host match'] })],
+    ['when an alternative of two waits is the same', (p) => {
+      addTask(p, 'Plan B', { prerequisites: { 'Host match': ['processed', 'no host match'] } });
+      addTask(p, 'Report', { prerequisites: { 'Plan B': 'processed', 'Host information': 'processed' } });
+    }],
+    ['when a task may go on before another one or after it', (p) => await_(p, 'Generate thumbnail final', { 'Host match': ['not processed', 'processed'] })],
     ['when a time-out is awaited of a task with a limit', (p) => addTask(p, 'Second look', { prerequisites: { 'Host match': 'time limit exceeded' } })],
     ['when a task runs before another one that it does not wait for', (p) => await_(p, 'Generate thumbnail', { 'Host match': 'not processed' })],
     ['when two tasks exclude each other', (p) => (addTask(p, 'Fast fit', { prerequisites: { 'Slow fit': 'not processed' } }), addTask(p, 'Slow fit', { prerequisites: { 'Fast fit': 'not processed' } }))],

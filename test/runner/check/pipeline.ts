@@ -1,4 +1,5 @@
 import { emptyRunners, statuses, tasks } from '../../../bench/blast17.ts';
+import type { Prerequisites } from '../../../src/runner/prerequisites.ts';
 import { SystemTaskRunner, TransientTaskRunner } from '../../../src/runner/runner.ts';
 import type { ResourceFixture, TaskFixture } from '../../../src/fixtures/fixture.ts';
 import type { Status } from '../../../src/status/status.ts';
@@ -59,7 +60,7 @@ export function await_(given: Pipeline, name: string, prerequisites: Record<stri
 export class ScriptedRunner extends TransientTaskRunner {
   readonly taskName: string = '';
   readonly schedule: string | number = '* * * * *';
-  readonly prerequisites: Readonly<Record<string, string>> = {};
+  readonly prerequisites: Prerequisites = {};
   readonly failedStatusMessage: string = 'failed';
 
   constructor(fields: Record<string, unknown> = {}) {

@@ -15,9 +15,12 @@ const STATUSES: readonly Status[] = [
   { message: 'failed', type: 'error' },
 ];
 
+/** The statuses that an attempt can end with, apart from where it began. */
+const ENDS = STATUSES.map(({ message }) => message).filter((message) => message !== INITIAL && message !== PROCESSING);
+
 /** What a task of a random graph waits for and may return; undefined returns are not declared. */
 interface Plan {
-  prerequisites: Record<string, string>;
+  prerequisites: Record<string, string | string[]>;
   returns: string[] | undefined;
 }
 
@@ -66,7 +69,7 @@ const withAnEdge = acyclic.filter((plans) => plans.some(({ prerequisites }) => O
 const strangeName = fc.string({ minLength: 1, maxLength: 30 }).filter((name) => name !== '__proto__' && !STATUSES.some(({ message }) => message === name) && !/^Step number .$/u.test(name));
 
 /** Replaces one of the prerequisites of a random graph, chosen by a number. */
-function changeOne(plans: readonly Plan[], choice: number, change: (task: string, status: string) => [string, string]): { plans: Plan[]; task: string } {
+function changeOne(plans: readonly Plan[], choice: number, change: (task: string, status: string | string[]) => [string, string | string[]]): { plans: Plan[]; task: string } {
   const all = plans.flatMap((plan, at) => Object.entries(plan.prerequisites).map(([name, status]) => ({ at, name, status })));
   const { at, name, status } = all[choice % all.length] as (typeof all)[number];
   const changed = plans.map((plan, other) => {
@@ -120,26 +123,39 @@ test('a circle is always caught, and alone', () => {
   expect(longest).toBeGreaterThanOrEqual(3);
 });
 
+const anyStatus = fc.constantFrom(...STATUSES.map(({ message }) => message));
+/** Several ends of an attempt, or several statuses of any sort. */
+const alternatives = fc.oneof(fc.uniqueArray(fc.constantFrom(...ENDS), { minLength: 2, maxLength: 3 }), fc.uniqueArray(anyStatus, { minLength: 2, maxLength: 3 }));
+
 /** Any graph of up to five tasks, with prerequisites on any status of any task. */
-const anyGraph = fc.integer({ min: 2, max: 5 }).chain((size) =>
+const anyGraph = (wanted: fc.Arbitrary<string | string[]>) => fc.integer({ min: 2, max: 5 }).chain((size) =>
   fc.array(
     fc.record({
-      prerequisites: fc.array(fc.tuple(fc.nat(size - 1), fc.constantFrom(...STATUSES.map(({ message }) => message))), { maxLength: 3 }),
+      prerequisites: fc.array(fc.tuple(fc.nat(size - 1), wanted), { maxLength: 3 }),
       returns: fc.option(fc.constantFrom<string[][]>(['processed'], ['processed', 'finished otherwise'], ['processed', INITIAL]), { nil: undefined, freq: 8 }),
     }),
     { minLength: size, maxLength: size },
   ).map((rows) => rows.map((row, at): Plan => ({ returns: row.returns, prerequisites: Object.fromEntries(row.prerequisites.filter(([other]) => other !== at).map(([other, status]) => [nameOf(other), status])) }))),
 );
 
-/** Where an attempt may be seen running and then be repeated, some graphs without a way are let pass; the analysis never errs the other way. */
+/**
+ * Where an attempt may be seen running and then be repeated, or alternatives are of different sorts, some graphs without a way are let
+ * pass; the analysis never errs the other way.
+ */
 function isExact(plans: readonly Plan[]): boolean {
-  return plans.every(({ returns }) => returns !== undefined && !returns.includes(INITIAL)) || plans.every(({ prerequisites }) => !Object.values(prerequisites).includes(PROCESSING));
+  const wanted = plans.flatMap(({ prerequisites }) => Object.values(prerequisites));
+  if (wanted.some((one) => Array.isArray(one) && !one.every((status) => ENDS.includes(status)))) return false;
+  return plans.every(({ returns }) => returns !== undefined && !returns.includes(INITIAL)) || !wanted.includes(PROCESSING);
 }
 
-test('a task is said never to start exactly where a walk over all states finds no way to start it', () => {
+test.each([
+  ['one status each', anyStatus],
+  ['alternatives too', fc.oneof(anyStatus, alternatives)],
+  ['alternative ends', alternatives.filter((statuses) => statuses.every((status) => ENDS.includes(status)))],
+])('a task is said never to start exactly where a walk over all states finds no way to start it, with %s', (_, wanted) => {
   const verdicts = { fine: 0, stuck: 0 };
   fc.assert(
-    fc.property(anyGraph, (plans) => {
+    fc.property(anyGraph(wanted), (plans) => {
       const findings = checkGraph(graphOf(plans)).filter(({ code }) => ['awaits-unproduced-status', 'cycle', 'contradiction'].includes(code));
       const stuck = neverStarting(plans);
       if (isExact(plans)) verdicts[stuck.size === 0 ? 'fine' : 'stuck']++;
@@ -155,14 +171,14 @@ test('a task is said never to start exactly where a walk over all states finds n
 /** The tasks that never start, by walking through every state that one object can reach. */
 function neverStarting(plans: readonly Plan[]): Set<string> {
   const outcomes = plans.map(({ returns }) => new Set(returns === undefined ? STATUSES.map(({ message }) => message).filter((one) => one !== PROCESSING) : [...returns, 'failed', TIME_LIMIT_EXCEEDED]));
-  const needs = plans.map(({ prerequisites }) => plans.flatMap((_, other) => (prerequisites[nameOf(other)] === undefined ? [] : [{ other, status: prerequisites[nameOf(other)] }])));
+  const needs = plans.map(({ prerequisites }) => plans.flatMap((_, other) => (prerequisites[nameOf(other)] === undefined ? [] : [{ other, statuses: [prerequisites[nameOf(other)] ?? []].flat() }])));
   const first = plans.map(() => INITIAL);
   const seen = new Set([first.join('|')]);
   const started = new Set<number>();
   const open = [first];
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
     for (const [at, status] of state.entries()) {
-      const canStart = status === INITIAL && needs[at]?.every(({ other, status: wanted }) => state?.[other] === wanted);
+      const canStart = status === INITIAL && needs[at]?.every(({ other, statuses }) => statuses.includes(state?.[other] ?? ''));
       if (canStart) started.add(at);
       for (const next of canStart ? [PROCESSING] : status === PROCESSING ? (outcomes[at] ?? []) : []) {
         const reached = state.with(at, next);
