@@ -125,11 +125,11 @@ claimed as (
          cause = 'claim', actor = $4, reason = null, waits_for = null, cancel_reason = null, dispatched_at = null, last_modified = clock_timestamp()
     from eligible e
    where r.subject_id = e.subject_id and r.task_id = $1
-  returning r.subject_id, r.attempt, r.setbacks),
+  returning r.subject_id, r.attempt, r.setbacks, r.ready_at),
 logged as (
   -- Not now(): that is when the statement came, and a prerequisite may have ended since.
-  insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version, started_at)
-  select subject_id, $1, attempt, $2, $5, clock_timestamp() from claimed)
+  insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version, started_at, queue_seconds)
+  select subject_id, $1, attempt, $2, $5, clock_timestamp(), greatest(0, extract(epoch from clock_timestamp() - ready_at)) from claimed)
 select c.subject_id, c.attempt, c.setbacks, s.name, s.public_timestamp, s.priority, s.data, t.ra_deg, t.dec_deg, t.redshift,
        t.tns_prefix, t.tns_id, t.spectroscopic_class, t.photometric_class, t.milkyway_dust_reddening
   from claimed c

@@ -7,6 +7,7 @@ import { hostGuard, originGuard } from './guard.ts';
 import { securityHeaders } from './headers.ts';
 import { createHealth, type Health } from './health.ts';
 import { linksOf } from './links.ts';
+import { createMetrics } from './metrics.ts';
 import { createPages, type ExportTable } from './page/pages.ts';
 import { productReply } from './products.ts';
 import { mount, respond, textReply, type Route } from './route.ts';
@@ -46,6 +47,7 @@ export function createWeb(options: WebOptions): Hono {
     { method: 'get', path: '/live', handler: pages.live },
     { method: 'get', path: '/plots', handler: pages.plots },
     { method: 'get', path: '/healthz', handler: createHealth(database, health) },
+    { method: 'get', path: '/metrics', handler: createMetrics(database) },
     { method: 'get', path: '/products/:file', handler: (ask) => productReply(folders.products, ask) },
     { method: 'get', path: '/assets/:name', handler: assetReply },
     ...pages.exports,

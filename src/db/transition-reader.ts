@@ -1,0 +1,33 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+
+/** Who reads the transitions from one end to the other. */
+export type ReaderName = 'metrics' | 'notices';
+
+/**
+ * Lets a reader go on, if nobody else does just now. All transitions up to a time are final when every transaction that had begun to
+ * write by then is over: the time is marked at one call and reached at a later one.
+ *
+ * @param read is given the stretch that is final, its beginning left out, and reads it in the same transaction
+ * @returns whether there was a stretch to read
+ */
+export async function readOn(em: EntityManager, name: ReaderName, read: (tx: EntityManager, since: string, until: string) => Promise<void>): Promise<boolean> {
+  return em.transactional(async (tx) => {
+    const [reader] = await tx.execute<{ since: string; until: string | null; settled: boolean }[]>(LOCK, [name]);
+    if (reader === undefined) return false;
+    const { since, until, settled } = reader;
+    if (until !== null && !settled) return false;
+    if (until !== null) await read(tx, since, until);
+    await tx.execute(MARK, [name]);
+    return until !== null;
+  });
+}
+
+const LOCK = `
+select read_to::text as since, mark_at::text as until, coalesce(mark_xid <= pg_snapshot_xmin(pg_current_snapshot()), false) as settled
+  from transition_reader where name = ? for update skip locked`;
+
+// now() is when this transaction began, before any snapshot of it: who had written by then had its number, which is below xmax.
+const MARK = `
+update transition_reader
+   set read_to = coalesce(mark_at, read_to), mark_at = greatest(now(), coalesce(mark_at, '-infinity')), mark_xid = pg_snapshot_xmax(pg_current_snapshot())
+ where name = ?`;
