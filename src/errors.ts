@@ -342,3 +342,41 @@ export class ScriptError extends AfterglowError {
 export class ScriptDiedError extends ScriptError {
   override readonly code = 'SCRIPT_DIED';
 }
+
+/** One thing wrong with a request that came in. */
+export interface RequestProblem {
+  /** The place in a list of requests, from 1; absent where there is one request alone. */
+  row?: number;
+  field: string;
+  expected: string;
+  found: string;
+  /** The nearest known name, where a name was mistyped. */
+  nearest?: string;
+}
+
+/** A request, or a list of them, cannot be taken in; carries every problem found. Nothing was taken. */
+export class RequestProblemsError extends AfterglowError {
+  readonly code = 'REQUEST_PROBLEMS';
+  readonly problems: readonly RequestProblem[];
+  constructor(problems: readonly RequestProblem[]) {
+    const lines = problems.map(({ row, field, expected, found, nearest }) => `${row === undefined ? '' : `request ${row}: `}${field}: expected ${expected}, found ${found}${nearest === undefined ? '' : ` (nearest known: "${nearest}")`}`);
+    super(`${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} found, nothing was taken in:\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** A person has a request of this type already that is still open; nothing was taken in. */
+export class DuplicateRequestError extends AfterglowError {
+  readonly code = 'DUPLICATE_REQUEST';
+  /** The name of the open request; undefined where both are in what came in. */
+  readonly request: string | undefined;
+  /** The place in a list of requests, from 1; undefined where there is one request alone. */
+  readonly row: number | undefined;
+  /** @param earlier the place of the first of two in one list */
+  constructor(type: string, { request, row, earlier }: { request?: string | undefined; row?: number | undefined; earlier?: number | undefined }) {
+    const which = row === undefined ? 'This person' : `The person of request ${row}`;
+    super(`${which} has a request of type "${type}" already, ${request === undefined ? `number ${earlier} of the same list` : `${request}, which is still open`}; nothing was taken in.`);
+    this.request = request;
+    this.row = row;
+  }
+}
