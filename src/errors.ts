@@ -247,6 +247,16 @@ export class LockTakenError extends AfterglowError {
   }
 }
 
+/** A hook threw, or took too long. */
+export class HookError extends AfterglowError {
+  readonly code = 'HOOK';
+  readonly hook: string;
+  constructor({ hook, event, task, subject }: { hook: string; event: 'before' | 'after'; task: string; subject: string }, cause: unknown) {
+    super(`The hook "${hook}" failed ${event} "${task}" of ${subject}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.hook = hook;
+  }
+}
+
 /** A named lock was ours, ran out, and somebody else took it: what was done since then was not protected. A failure of the machinery. */
 export class LockLostError extends AfterglowError {
   readonly code = 'LOCK_LOST';
@@ -257,6 +267,92 @@ export class LockLostError extends AfterglowError {
     super(`The lock "${lock}" ran out at ${expiredAt.toISOString()}, and ${owner === undefined ? 'somebody else had it since' : `${owner} has it now`}; renew it in time, or take it for longer.`);
     this.lock = lock;
     this.owner = owner;
+  }
+}
+
+/** One thing wrong with the arguments of a job. */
+export interface ArgumentProblem {
+  /** Where in them, e.g. `arguments.steps[2].name`. */
+  path: string;
+  expected: string;
+  found: string;
+}
+
+/** A job was to be enqueued, or run, with arguments that its type does not take; carries everything that is wrong with them. */
+export class JobArgumentsError extends AfterglowError {
+  readonly code = 'JOB_ARGUMENTS';
+  /** The name of the job. */
+  readonly job: string;
+  readonly problems: readonly ArgumentProblem[];
+  constructor(job: string, problems: readonly ArgumentProblem[]) {
+    super(`The job "${job}" does not take these arguments: ${problems.map(({ path, expected, found }) => `${path} should be ${expected}, found ${found}`).join('; ')}.`);
+    this.job = job;
+    this.problems = problems;
+  }
+}
+
+/** A job that was waited for has failed. */
+export class JobFailedError extends AfterglowError {
+  readonly code = 'JOB_FAILED';
+  readonly id: string;
+  readonly job: string;
+  readonly reason: string;
+  constructor(id: string, job: string, reason: string) {
+    super(`Job ${id} "${job}" failed: ${reason}`);
+    this.id = id;
+    this.job = job;
+    this.reason = reason;
+  }
+}
+
+/** A job that was waited for was cancelled. */
+export class JobCancelledError extends AfterglowError {
+  readonly code = 'JOB_CANCELLED';
+  readonly id: string;
+  readonly job: string;
+  readonly reason: string;
+  constructor(id: string, job: string, reason: string) {
+    super(`Job ${id} "${job}" was cancelled: ${reason}`);
+    this.id = id;
+    this.job = job;
+    this.reason = reason;
+  }
+}
+
+/** A job that was waited for had nothing to do, and so has no result. */
+export class JobSkippedError extends AfterglowError {
+  readonly code = 'JOB_SKIPPED';
+  readonly id: string;
+  readonly job: string;
+  readonly reason: string;
+  constructor(id: string, job: string, reason: string) {
+    super(`Job ${id} "${job}" was skipped: ${reason}`);
+    this.id = id;
+    this.job = job;
+    this.reason = reason;
+  }
+}
+
+/** A job has not ended in the time that somebody waited for it. It goes on. */
+export class WaitTimeoutError extends AfterglowError {
+  readonly code = 'WAIT_TIMEOUT';
+  readonly id: string;
+  readonly job: string;
+  constructor(id: string, job: string, state: string, timeoutSeconds: number) {
+    super(`Job ${id} "${job}" has not ended within ${timeoutSeconds} s; it is ${state} and goes on.`);
+    this.id = id;
+    this.job = job;
+  }
+}
+
+/** A runner wanted to wait for a job: it would keep the place that the job may need. */
+export class WaitInRunnerError extends AfterglowError {
+  readonly code = 'WAIT_IN_RUNNER';
+  constructor(runner: string, id: string) {
+    super(
+      `The runner of ${runner} must not wait for job ${id}, as the job may wait for its place. Enqueue what is to follow with { parent: … }, ` +
+        `or with a chord, whose last step gets all results.`,
+    );
   }
 }
 

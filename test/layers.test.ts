@@ -43,6 +43,18 @@ const LAYERS: readonly Layer[] = [
     because: 'a runner can be written, checked and called from a notebook where no database and no daemon is',
   },
   {
+    name: 'processes',
+    parts: ['src/isolation/mark.ts', 'src/isolation/process-group.ts', 'src/isolation/process-table.ts', 'src/isolation/sweep.ts'],
+    mayImport: ['ground'],
+    because: 'it knows processes of the machine, and not what they are for',
+  },
+  {
+    name: 'scripts',
+    parts: ['src/scripts'],
+    mayImport: ['ground', 'runner', 'processes'],
+    because: 'a script can be run from a test or a notebook, where no database and no daemon is',
+  },
+  {
     name: 'db',
     parts: ['src/db'],
     mayImport: ['ground', 'status', 'fixtures', 'runner'],
@@ -51,7 +63,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'door',
     parts: ['src/index.ts'],
-    mayImport: ['ground', 'fixtures', 'runner', 'db'],
+    mayImport: ['ground', 'fixtures', 'runner', 'scripts', 'db'],
     because: 'it is what authors of runners import, and they are no part of the daemon',
   },
   {
@@ -81,7 +93,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'isolation',
     parts: ['src/isolation'],
-    mayImport: ['ground', 'runner', 'db', 'engine'],
+    mayImport: ['ground', 'runner', 'processes', 'db', 'engine'],
     because: 'it runs attempts in processes of their own, as the engine asks, and leaves what becomes of them to the engine',
   },
   {

@@ -46,5 +46,3 @@ export interface Ended {
 
 /** The file descriptor of a pipe whose other end the parent alone has: it closes when the parent is gone, however it went. */
 export const PARENT_FD = 4;
-/** The name of the variable that marks a process and all that it starts. */
-export const MARK = 'AFTERGLOW_PROCESS';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { MARK } from './messages.ts';
+import { MARK } from './mark.ts';
 import { environmentOf, hasChildren, readProcess, readProcesses, recentProcesses, residentMiB, type ProcessRow } from './process-table.ts';
 
 /** How often those who were killed are looked for: often at first, then less so. Milliseconds. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isCertainlyDead, thisProcess } from '../daemon/process-identity.ts';
-import { MARK } from './messages.ts';
+import { MARK } from './mark.ts';
 import { environmentOf, readProcesses } from './process-table.ts';
 
 /** A word that goes into the environment of one process and of all that it starts: which daemon they belong to, and which process. */

@@ -1,0 +1,60 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import path from 'node:path';
+import { thisProcess } from '../daemon/process-identity.ts';
+
+/** How long a guard stays when nothing is left to guard, ms. */
+const IDLE_MS = 60_000;
+
+let guard: ChildProcess | undefined;
+let idle: NodeJS.Timeout | undefined;
+const running = new Set<number>();
+
+/**
+ * Sees to it that what this process starts from now on does not live on without it, not even after a `kill -9`: a guard, one
+ * small process for all scripts, notices that we are gone.
+ *
+ * @param folder what the guard removes then; the first that is given counts
+ */
+export function guardFromNowOn(folder: string): void {
+  clearTimeout(idle);
+  if (guard !== undefined) return;
+  const started = spawn(process.execPath, [path.join(import.meta.dirname, 'guard.ts'), folder, JSON.stringify(thisProcess())], {
+    // A session of its own: Ctrl-C on a terminal and the end of our process group do not reach it.
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: {},
+    cwd: '/',
+  });
+  guard = started;
+  started.unref();
+  // Neither does it keep us from ending.
+  (started.stdin as unknown as { unref(): void }).unref();
+  started.stdin!.on('error', () => {});
+  const gone = (): void => {
+    if (guard !== started) return;
+    guard = undefined;
+    if (running.size > 0) guardFromNowOn(folder);
+  };
+  started.on('error', gone);
+  started.on('exit', gone);
+  for (const group of running) started.stdin!.write(`+${group}\n`);
+}
+
+/** A process group is running. */
+export function guardGroup(group: number): void {
+  running.add(group);
+  guard?.stdin?.write(`+${group}\n`);
+}
+
+/** It is gone. */
+export function releaseGroup(group: number): void {
+  running.delete(group);
+  guard?.stdin?.write(`-${group}\n`);
+  if (running.size > 0) return;
+  clearTimeout(idle);
+  idle = setTimeout(() => {
+    const leaving = guard;
+    guard = undefined;
+    leaving?.stdin?.end('leave\n');
+  }, IDLE_MS).unref();
+}
