@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { RefusedError } from '../errors.ts';
 import type { Fixtures } from '../fixtures/fixture.ts';
 import { nearest } from '../nearest.ts';
+import { RUN_KIND, RUN_STATUSES } from '../status/status.ts';
 import { LOCK_REGISTER } from './save-tasks.ts';
 import { describeUse, usesOfStatuses, usesOfTasks, type Use } from './uses.ts';
 
@@ -54,15 +55,17 @@ function renameHint(table: string, column: string, name: string, added: readonly
   return ` If "${renamed}" is its new name, rename it in the database first: update ${table} set ${column} = ${quoted(renamed)} where ${column} = ${quoted(name)};`;
 }
 
+// Those of runs of scripts come from files of jobs.
 const absentTasks = `
 select id, name from task
- where name not in (select jsonb_array_elements_text(?::jsonb))
+ where name not in (select jsonb_array_elements_text(?::jsonb)) and kind not like '${RUN_KIND}%'
  order by id`;
 
-// The first three belong to the machinery.
+// The first three belong to the machinery. Those of runs of scripts stay once they are there.
 const absentStatuses = `
 select id, message as name from status
  where id > 3 and message not in (select jsonb_array_elements_text(?::jsonb))
+   and not (message in (${RUN_STATUSES.map(({ message }) => `'${message}'`).join(', ')}) and exists (select from task where kind like '${RUN_KIND}%'))
  order by id`;
 
 const removals = ['task_requirement', 'task_register', 'task'].map(

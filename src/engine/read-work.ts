@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { isSubjectRunner, type SubjectTaskRunner, type TaskRunner } from '../runner/runner.ts';
 import { createStatusMachine } from '../status/machine.ts';
-import type { StatusType } from '../status/status.ts';
+import { RUN_KIND, type StatusType } from '../status/status.ts';
 import type { EngineTask, EngineWork } from './engine-options.ts';
 
 /** A task whose runner here is older than another one that has worked on the database. */
@@ -39,10 +39,12 @@ export interface Work extends EngineWork {
 export async function readWork(em: EntityManager, runners: readonly TaskRunner[]): Promise<Work | undefined> {
   const [row] = await em.execute<[Row]>(WORK);
   if (!row.prepared) return undefined;
-  const { statuses, tasks } = row;
+  const { statuses } = row;
   const messages = new Map(statuses.map(({ id, message }) => [id, message]));
   const byName = new Map(runners.filter(isSubjectRunner).map((runner) => [runner.taskName, runner]));
   const versions = new Map(runners.map(({ taskName, version }) => [taskName, version]));
+  // The scripts of a run are for whoever runs it, and no concern of anybody else's.
+  const tasks = row.tasks.filter(({ name, kind }) => !kind.startsWith(RUN_KIND) || byName.has(name));
   const active = tasks.filter((task) => task.active);
   const forObjects = active.filter(({ kind }) => kind !== 'system').map((task) => ({ task, runner: byName.get(task.name) }));
   const done = forObjects.filter((pair): pair is { task: TaskRow; runner: SubjectTaskRunner<unknown> } => pair.runner !== undefined);
@@ -58,7 +60,7 @@ export async function readWork(em: EntityManager, runners: readonly TaskRunner[]
     withoutRunner: forObjects.filter(({ runner }) => runner === undefined).map(({ task }) => task.name),
     active: new Set(active.map(({ name }) => name)),
     timeLimits: new Map(tasks.map((task) => [task.name, task.time_limit_seconds])),
-    fingerprint: JSON.stringify(row),
+    fingerprint: JSON.stringify({ ...row, tasks }),
   };
 }
 

@@ -29,3 +29,17 @@ export const BUILT_IN: readonly (Status & { id: number })[] = [
 
 /** The status of an entry whose task does not apply to its request, of type success; it exists wherever there are tasks of requests. */
 export const OMITTED = 'omitted';
+
+/**
+ * What a script of a run comes to. They exist wherever scripts have been run (`afterglow run-jobs`), and leaving them out of the
+ * fixtures does not remove them.
+ */
+export const RUN_STATUSES: readonly Status[] = [
+  { message: 'success', type: 'success' },
+  { message: 'unchanged', type: 'success' },
+  { message: 'skipped', type: 'success' },
+  { message: 'failed', type: 'error' },
+];
+
+/** How the kinds of runs of scripts begin; their tasks come from files of jobs, not from fixtures. */
+export const RUN_KIND = 'run:';
