@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Database } from '../db/database.ts';
-import { statusReport } from '../db/report.ts';
+import { allEntries, statusReport } from '../db/report.ts';
 import type { Config } from '../config.ts';
 
 const EVERY_MS = 500;
@@ -15,7 +15,8 @@ export function showProgress(database: Database, log: Config['log']): { stop(): 
   let began = false;
   let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
-    const { entries, states } = await statusReport(database.em());
+    const report = await statusReport(database.em());
+    const [entries, { states }] = [allEntries(report), report];
     if (!began) bar.start(entries.total, entries.done, { processing: 0, blocked: 0 });
     began = true;
     bar.setTotal(entries.total);

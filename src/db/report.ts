@@ -11,6 +11,24 @@ export type TransientState =
   /** Nothing can run any more, and not everything succeeded. */
   | 'blocked';
 
+/** What a subject is to people: an object of the survey, a job, a run of scripts, a request. */
+export type Family = 'transients' | 'jobs' | 'runs' | 'requests';
+
+/** The family of a kind; whatever is no job, run or request is an object like a transient. */
+export function familyOf(kind: string): Family {
+  if (kind.startsWith('job:')) return 'jobs';
+  if (kind.startsWith('run:')) return 'runs';
+  return kind === 'request' ? 'requests' : 'transients';
+}
+
+/** Counts of one family. */
+export interface FamilyReport {
+  subjects: number;
+  states: Record<TransientState, number>;
+  /** Its entries, and how many of them are done: they have a status that is final, or nothing can change them any more. */
+  entries: { total: number; done: number; processing: number };
+}
+
 /** Counts of one task. */
 export interface TaskReport {
   name: string;
@@ -33,27 +51,30 @@ export interface TaskReport {
 /** The whole register in numbers, as `afterglow status --json` prints it. */
 export interface StatusReport {
   transients: number;
-  states: Record<TransientState, number>;
-  /** Entries of all transients, and how many of them are done: they have a status that is final, or nothing can change them any more. */
-  entries: { total: number; done: number; processing: number };
+  states: FamilyReport['states'];
+  /** Those of all transients. */
+  entries: FamilyReport['entries'];
+  /** The other families that there are. */
+  others: Partial<Record<Exclude<Family, 'transients'>, FamilyReport>>;
   tasks: TaskReport[];
+}
+
+/** Entries of every family together. */
+export function allEntries({ entries, others }: Pick<StatusReport, 'entries' | 'others'>): FamilyReport['entries'] {
+  const all = [entries, ...Object.values(others).map((family) => family.entries)];
+  const sum = (of: keyof FamilyReport['entries']) => all.reduce((total, one) => total + one[of], 0);
+  return { total: sum('total'), done: sum('done'), processing: sum('processing') };
 }
 
 /** Counts the register. One pass over it: about 0.1 s at a million entries, so callers that poll keep the answer for a while. */
 export async function statusReport(em: EntityManager): Promise<StatusReport> {
   const tasks = await em.execute<{ name: string; kind: string; active: boolean; counts: Record<string, number> | null; ready: number; waiting: number; science: number; machinery: number; postponed: number; held: number }[]>(TASKS);
-  const [states] = await em.execute<{ waiting: string; processing: string; completed: string; blocked: string; subjects: string; total: string; done: string; running: string }[]>(STATES);
-  const number = (text: string | undefined) => Number(text ?? 0);
-  const counted = {
-    waiting: number(states?.waiting),
-    processing: number(states?.processing),
-    completed: number(states?.completed),
-    blocked: number(states?.blocked),
-  };
+  const families = new Map((await em.execute<FamilyRow[]>(STATES)).map((row) => [row.family, toFamilyReport(row)]));
+  const { subjects: transients, ...rest } = families.get('transients') ?? NONE;
+  families.delete('transients');
   return {
-    transients: number(states?.subjects),
-    states: counted,
-    entries: { total: number(states?.total), done: number(states?.done), processing: number(states?.running) },
+    transients, ...rest,
+    others: Object.fromEntries(families),
     tasks: tasks.map(({ counts, ...task }) => ({
       name: task.name, kind: task.kind, active: task.active, counts: counts ?? {}, ready: Number(task.ready), waiting: Number(task.waiting),
       failures: { science: Number(task.science), machinery: Number(task.machinery) }, postponed: Number(task.postponed), held: Number(task.held),
@@ -83,8 +104,25 @@ select t.name, t.kind, t.active, jsonb_object_agg(s.message, c.n order by s.id) 
  group by t.id
  order by t.id`;
 
+type FamilyRow = Record<TransientState | 'subjects' | 'total' | 'done' | 'running', string> & { family: Family };
+
+const NONE: FamilyReport = { subjects: 0, states: { waiting: 0, processing: 0, completed: 0, blocked: 0 }, entries: { total: 0, done: 0, processing: 0 } };
+
+function toFamilyReport({ family: _family, ...counts }: FamilyRow): FamilyReport {
+  const [waiting, processing, completed, blocked] = [counts.waiting, counts.processing, counts.completed, counts.blocked].map(Number) as [number, number, number, number];
+  return {
+    subjects: Number(counts.subjects), states: { waiting, processing, completed, blocked },
+    entries: { total: Number(counts.total), done: Number(counts.done), processing: Number(counts.running) },
+  };
+}
+
+// A subject without a task has no state, but is there.
 const STATES = `
-select count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'processing') as processing,
-       count(*) filter (where state = 'completed') as completed, count(*) filter (where state = 'blocked') as blocked,
-       (select count(*) from subject) as subjects, sum(total) as total, sum(done) as done, sum(running) as running
-  from subject_state`;
+select case when u.kind like 'job:%' then 'jobs' when u.kind like 'run:%' then 'runs' when u.kind = 'request' then 'requests' else 'transients' end as family,
+       count(*) as subjects,
+       count(*) filter (where s.state = 'waiting') as waiting, count(*) filter (where s.state = 'processing') as processing,
+       count(*) filter (where s.state = 'completed') as completed, count(*) filter (where s.state = 'blocked') as blocked,
+       coalesce(sum(s.total), 0) as total, coalesce(sum(s.done), 0) as done, coalesce(sum(s.running), 0) as running
+  from subject u
+  left join subject_state s on s.subject_id = u.id
+ group by 1`;

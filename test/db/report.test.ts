@@ -16,7 +16,19 @@ const states = (given: Partial<Record<TransientState, number>>) => ({ waiting: 0
 describe('the report', () => {
   it('of an empty register is all noughts', async () => {
     await createWorld(database, { tasks: {} });
-    expect(await report()).toEqual({ transients: 0, states: states({}), entries: { total: 0, done: 0, processing: 0 }, tasks: [] });
+    expect(await report()).toEqual({ transients: 0, states: states({}), entries: { total: 0, done: 0, processing: 0 }, others: {}, tasks: [] });
+  });
+
+  it('counts jobs, runs and requests apart from transients and every other kind of object', async () => {
+    const em = database.em();
+    await createWorld(database, { tasks: TASKS });
+    await em.execute(`insert into task (name, kind) values ('mail', 'job:mail'), ('grab', 'run:housing'), ('erase', 'request'), ('assay', 'sample')`);
+    await em.execute(`insert into subject (kind, name) values ('job:mail', '1'), ('job:mail', '2'), ('run:housing', 'one'), ('request', 'ada'), ('sample', 's'), ('transient', 't')`);
+    const one = { subjects: 1, states: states({ waiting: 1 }), entries: { total: 1, done: 0, processing: 0 } };
+    expect(await report()).toMatchObject({
+      transients: 2, states: states({ waiting: 2 }), entries: { total: 4 },
+      others: { jobs: { subjects: 2, states: states({ waiting: 2 }), entries: { total: 2, done: 0, processing: 0 } }, runs: one, requests: one },
+    });
   });
 
   it('counts entries by task and status, what is ready and what waits', async () => {
@@ -74,8 +86,8 @@ describe('the report', () => {
   });
 
   it('counts subjects of every kind', async () => {
-    const world = await createWorld(database, { tasks: { Match: {}, Answer: { kind: 'request' } } });
-    await world.add('a', { name: 'r', kind: 'request' });
+    const world = await createWorld(database, { tasks: { Match: {}, Answer: { kind: 'sample' } } });
+    await world.add('a', { name: 'r', kind: 'sample' });
     await world.engine().work();
     expect(await report()).toMatchObject({ transients: 2, states: states({ completed: 2 }), entries: { total: 2, done: 2 } });
   });

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { TransientState } from '../../db/report.ts';
+import { allEntries, type StatusReport, type TransientState } from '../../db/report.ts';
 import type { StatusType } from '../../status/status.ts';
 import type { Overview } from './overview.ts';
 
@@ -43,20 +43,24 @@ export const STATES: readonly { state: TransientState; meaning: string }[] = [
 ];
 
 /** What is the case, in a sentence or two. */
-export function summary({ report: { transients, states, entries, tasks }, daemons }: Overview): string {
+export function summary({ report, daemons }: Overview): string {
+  const { transients, states, tasks } = report;
   if (tasks.length === 0) return 'The fixtures name no tasks yet.';
-  if (transients === 0) return 'There are no transients yet: put them into the fixtures, or drop a CSV file into the inbox.';
-  if (isIdle({ states })) {
+  if (transients === 0 && Object.keys(report.others).length === 0) return 'There are no transients yet: put them into the fixtures, or drop a CSV file into the inbox.';
+  if (isIdle(report)) {
+    if (transients === 0) return 'All work is done.';
     const all = states.blocked === 0 ? `All ${counted(transients, 'transient')} are completed.` : `${counted(states.completed, 'transient is', 'transients are')} completed, ${count(states.blocked)} blocked.`;
     return `All work is done. ${all}`;
   }
-  const running = entries.processing === 0 ? 'Nothing is running at the moment' : `${counted(entries.processing, 'entry is', 'entries are')} running`;
+  const { total, done, processing } = allEntries(report);
+  const running = processing === 0 ? 'Nothing is running at the moment' : `${counted(processing, 'entry is', 'entries are')} running`;
   const nobody = daemons.length === 0 ? ' No daemon is alive.' : '';
-  return `${count(entries.done)} of ${counted(entries.total, 'entry', 'entries')} are done. ${running}.${nobody}`;
+  return `${count(done)} of ${counted(total, 'entry', 'entries')} are done. ${running}.${nobody}`;
 }
 
 /** Whether nothing runs and nothing can run. */
-export const isIdle = ({ states }: { states: Record<TransientState, number> }): boolean => states.waiting + states.processing === 0;
+export const isIdle = ({ states, others }: Pick<StatusReport, 'states' | 'others'>): boolean =>
+  [states, ...Object.values(others).map((family) => family.states)].every(({ waiting, processing }) => waiting + processing === 0);
 
 /** What the pages draw: the types of statuses, and what stands beside them. */
 export type Sign = StatusType | 'machinery' | 'postponed' | 'held';
