@@ -11,6 +11,7 @@ import { readWork, type Work } from './engine/read-work.ts';
 import { GraphError, RefusedError } from './errors.ts';
 import { readGraph } from './read-graph.ts';
 import { withoutPassword, type Logger } from './log.ts';
+import type { Hook } from './runner/hook.ts';
 import { taskGraph } from './runner/graph.ts';
 import { loadPipeline, type Pipeline } from './runner/pipeline.ts';
 import { claimFromOf } from './runner/prerequisites.ts';
@@ -33,6 +34,8 @@ export interface Home {
 export interface PreparedWork extends Work {
   /** The runners of active tasks. */
   runners: readonly TaskRunner[];
+  /** What is done before and after attempts. */
+  hooks: readonly Hook[] | undefined;
   /** Reads anew what there is to do; the graph may be changed by others at any time. */
   readWork: () => Promise<Work | undefined>;
 }
@@ -143,5 +146,5 @@ export async function prepareWork({ pipeline, database }: Home): Promise<Prepare
   const read = (): Promise<Work | undefined> => readWork(database.em(), periodicRunners);
   const work = await read();
   if (work === undefined) throw new RefusedError('No daemon has ever prepared this database: there are no tasks in it. Start one first ("afterglow start"), with the same database.');
-  return { ...work, runners: periodicRunners.filter(({ taskName }) => work.active.has(taskName)), readWork: read };
+  return { ...work, runners: periodicRunners.filter(({ taskName }) => work.active.has(taskName)), hooks: pipeline.hooks, readWork: read };
 }

@@ -97,6 +97,12 @@ const LAYERS: readonly Layer[] = [
     because: 'it runs attempts in processes of their own, as the engine asks, and leaves what becomes of them to the engine',
   },
   {
+    name: 'hooks',
+    parts: ['src/hooks'],
+    mayImport: ['ground', 'runner', 'db', 'engine'],
+    because: 'it calls what authors want done around attempts, as the engine asks, and leaves what becomes of them to the engine',
+  },
+  {
     name: 'bullmq',
     parts: ['src/bullmq'],
     mayImport: ['ground', 'db', 'engine'],
@@ -105,7 +111,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'daemon',
     parts: ['src/daemon'],
-    mayImport: ['bullmq', 'ground', 'config', 'status', 'runner', 'db', 'schedule', 'spool', 'engine', 'watch', 'isolation'],
+    mayImport: ['bullmq', 'hooks', 'ground', 'config', 'status', 'runner', 'db', 'schedule', 'spool', 'engine', 'watch', 'isolation'],
     because: 'it brings schedules and engine together; pages and commands use it, not the other way round',
   },
   {

@@ -7,7 +7,9 @@ import { statement } from '../db/hot.ts';
 import { refreshStatistics } from '../db/statistics.ts';
 import { countDrift, GRAPH_CHANNEL } from '../db/sync-graph.ts';
 import type { Logger } from '../log.ts';
+import { callHooks } from '../hooks/call-hooks.ts';
 import { SystemTaskRunner, type TaskRunner } from '../runner/runner.ts';
+import type { Hook } from '../runner/hook.ts';
 import { runNow, type TickReport } from '../schedule/run-tick.ts';
 import { createScheduler, type Scheduler } from '../schedule/scheduler.ts';
 import { SCHEDULE_CHANNEL } from '../schedule/stored-schedule.ts';
@@ -52,6 +54,8 @@ export interface DaemonOptions {
   log: Logger;
   version: string;
   /** Reads anew what there is to do, when the graph may have changed; without it, it stays as it was given. */
+  /** What is done before and after attempts. */
+  hooks?: readonly Hook[] | undefined;
   readWork?: () => Promise<Work | undefined>;
   /** How often expired leases and due entries are looked for, seconds; 5 unless given. */
   careSeconds?: number;
@@ -131,7 +135,7 @@ export class Daemon {
     this.#pool = poolOf(options);
     this.#spool = openSpool({ folder: path.join(folders.data, 'spool'), me: thisProcess(), clock, log });
     this.#engine = makeEngine({
-      isolation: this.#pool, spool: this.#spool,
+      isolation: this.#pool, spool: this.#spool, hooks: options.hooks === undefined ? undefined : callHooks(options.hooks, { hot: database.hot, log }),
       fork: () => database.em(), hot: database.hot, tasks: this.#mine, machine, statusIds, daemonId: id, actor, folders, clock, log,
       concurrency: config.concurrency, leaseSeconds: config.leaseSeconds, settleSeconds,
     });

@@ -14,6 +14,7 @@ import { commitTogether } from './commit-together.ts';
 import type { CpuMeter } from './cpu-meter.ts';
 import { isIsolated, isLimited, type EngineOptions, type EngineTask } from './engine-options.ts';
 import type { Finisher } from './finisher.ts';
+import type { HookedAttempt } from './hooks.ts';
 import type { IsolatedResult, Isolation } from './isolated.ts';
 import { lazyEntityManager, type LazyEntityManager } from './lazy-em.ts';
 import type { HeldAttempt } from './leases.ts';
@@ -80,15 +81,29 @@ export class Attempt implements HeldAttempt {
     this.#abort.abort(reason);
   }
 
-  /** Runs the runner to its end, whatever that is. */
+  /** Runs the runner to its end, whatever that is, and the hooks around it. */
   async run(): Promise<void> {
+    const { hooks } = this.#deps.options;
+    if (hooks?.has(this.task) !== true) await this.#runRunner();
+    else {
+      const refused = await hooks.before(this.#hooked);
+      if (refused === undefined) await this.#runRunner();
+      else this.#end = this.#failedBy(refused);
+      if (this.#end !== undefined && this.#end.cause !== 'release') {
+        const failure = await hooks.after(this.#hooked, this.#end);
+        if (failure !== undefined) this.#end = this.#failedBy(failure);
+      }
+    }
+    this.over = true;
+  }
+
+  async #runRunner(): Promise<void> {
+    this.begun = true;
     const { options, cpu, statuses, unsettled } = this.#deps;
     const { runner, claimFrom } = this.#task;
-    this.begun = true;
     const { aborted, reason } = this.#abort.signal as { aborted: boolean; reason: unknown };
     if (!aborted && isIsolated(this.#task) && options.isolation !== undefined) {
       this.#end = await this.#runIsolated(options.isolation);
-      this.over = true;
       return;
     }
     const cpuSeconds = cpu.start();
@@ -105,7 +120,6 @@ export class Attempt implements HeldAttempt {
     }
     this.#wallSeconds = (options.clock.monotonicMs() - started) / 1000;
     this.#cpuSeconds = cpuSeconds();
-    this.over = true;
   }
 
   /** Runs the runner in a process of its own, which is gone or has nothing more to do with it when this resolves. */
@@ -153,6 +167,12 @@ export class Attempt implements HeldAttempt {
       // The lease runs out, and the entry is rescued.
       log.error({ ...this.#where, err: error }, 'the end of an attempt could not be written');
     }
+  }
+
+  get #hooked(): HookedAttempt {
+    const { taskId, task, attempt } = this;
+    const { id, name, data } = this.#entry.subject;
+    return { task, kind: this.#task.kind, taskId, attempt, subject: { id, name, data }, log: this.#log, signal: this.#abort.signal };
   }
 
   get #where(): { task: string; subject: string; attempt: number } {

@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { StatusMachine } from '../status/machine.ts';
+import type { Hooks } from './hooks.ts';
 import type { Isolation } from './isolated.ts';
 
 /** A task with the runner that advances it, and its ids in the database. */
@@ -42,6 +43,8 @@ export interface EngineOptions extends EngineWork {
   spool?: Spool | undefined;
   /** Where attempts of isolated runners run; without it they run here, like any other. */
   isolation?: Isolation;
+  /** What is done before and after attempts; without them nothing is. */
+  hooks?: Hooks | undefined;
   /** 0 ≤ random < 1, for the waits between attempts; Math.random unless given. */
   random?: () => number;
   daemonId: number;

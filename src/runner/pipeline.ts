@@ -2,6 +2,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { EntityName, MigrationObject } from '@mikro-orm/postgresql';
 import { ConfigError } from '../errors.ts';
+import type { Hook } from './hook.ts';
 import type { TaskRunner } from './runner.ts';
 
 /** What a module of runners exports, `runners/index.ts` for one. */
@@ -14,6 +15,8 @@ export interface Pipeline {
   migrations?: readonly MigrationObject[];
   /** A `select` with one row per transient and a column `name`; `afterglow export` adds the statuses to it. */
   exportQuery?: string;
+  /** What is done before and after attempts, in this order. */
+  hooks?: readonly Hook[];
 }
 
 /**

@@ -45,7 +45,7 @@ describe('the counts of a task', () => {
     world.runner('One')
       .on('bad', throws(new Error('no')))
       .on('slow', (_s, { signal }) => new Promise((_r, reject) => signal.addEventListener('abort', () => reject(signal.reason as TimeLimitError))))
-      .on('flaky', (_s, { attempt }) => { if (attempt === 1) throw new ServiceError('away', { service: 'ned' }); return 'processed'; });
+      .on('flaky', (_s, { attempt }) => { if (attempt === 1) throw new ServiceError('ned', 'away'); return 'processed'; });
     await database.em().execute(`update task set time_limit_seconds = 0.05`);
     await world.sync();
     await world.engine().work();
