@@ -171,8 +171,9 @@ export class Attempt implements HeldAttempt {
 
   get #hooked(): HookedAttempt {
     const { taskId, task, attempt } = this;
-    const { id, name, data } = this.#entry.subject;
-    return { task, kind: this.#task.kind, taskId, attempt, subject: { id, name, data }, log: this.#log, signal: this.#abort.signal };
+    const { subject } = this.#entry;
+    const { id, name } = subject;
+    return { task, kind: this.#task.kind, taskId, attempt, subject: { id, name, data: 'data' in subject ? subject.data : subject }, log: this.#log, signal: this.#abort.signal };
   }
 
   get #where(): { task: string; subject: string; attempt: number } {
@@ -188,7 +189,7 @@ export class Attempt implements HeldAttempt {
     const { clock, folders, hot } = this.#deps.options;
     const { signal } = this.#abort;
     return attemptContext({
-      subjectId: this.subjectId, taskId: this.taskId, attempt: this.attempt, database: this.#database, log: this.#log, signal, clock, folders,
+      subjectId: this.subjectId, taskId: this.taskId, attempt: this.attempt, task: this.task, subject: this.subject, database: this.#database, log: this.#log, signal, clock, folders,
       lock: locksOf(hot.run, { owner: `"${this.task}" of ${this.subject}, attempt ${this.attempt}`, signal }),
       progress: (fraction) => {
         this.progress = fraction;
