@@ -85,6 +85,12 @@ const LAYERS: readonly Layer[] = [
     because: 'it claims, runs and advances when it is told to, and knows no schedule',
   },
   {
+    name: 'objects',
+    parts: ['src/objects'],
+    mayImport: ['ground', 'status', 'fixtures', 'runner', 'db', 'engine'],
+    because: 'it does to whole objects what a person asks for, and leaves running them to the engine',
+  },
+  {
     name: 'watch',
     parts: ['src/watch'],
     mayImport: ['ground', 'db', 'engine'],
@@ -129,7 +135,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'cli',
     parts: ['src/cli'],
-    mayImport: ['bullmq', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web'],
+    mayImport: ['bullmq', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web', 'objects'],
     because: 'a command puts the others together',
   },
   {

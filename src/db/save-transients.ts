@@ -23,7 +23,7 @@ const ROWS_PER_STATEMENT = 10_000;
 
 /**
  * Adds transients, and changes those whose names are known already; all of them in one transaction. New ones have their
- * entries of the register at once. 10,000 rows are one statement.
+ * entries of the register at once. Figures that a person edited stay as the person said. 10,000 rows are one statement.
  *
  * @param rows with no name twice
  * @param absent what a figure that a row does not know (null) means for a transient that is there already: `cleared` makes it
@@ -67,6 +67,12 @@ function columnsOf(row: TransientFixture, place: number): Record<string, unknown
   };
 }
 
+// Of what a person edited, the parts of `data`, each with all that is in it.
+const editedData = `coalesce((
+                select jsonb_object_agg(key, s.data -> key)
+                  from (select distinct split_part(e, '.', 2) as key from unnest(s.edited) e where e like 'data.%') k
+                 where s.data -> key is not null), '{}')`;
+
 // Insert what is new, update what differs, leave the rest untouched. New ones get their ids in the order of the file, and
 // get them first: PostgreSQL guesses that there are few rows, and would join those it inserts by comparing each with each.
 const save = `
@@ -74,16 +80,19 @@ with mode as (select ?::boolean as keeps),
 given as materialized (
   select g.place, g.name, s.id is null as is_new, t.subject_id is null as is_bare,
          coalesce(s.id, nextval(pg_get_serial_sequence('subject', 'id'))) as id,
-         coalesce(g.public_timestamp, case when keeps then s.public_timestamp end) as public_timestamp,
-         case when keeps then coalesce(s.priority, g.priority) else g.priority end as priority,
-         case when keeps then coalesce(s.data, '{}') || g.data else g.data end as data,
-         g.ra_deg, g.dec_deg,
-         coalesce(g.redshift, case when keeps then t.redshift end) as redshift,
-         coalesce(g.tns_prefix, case when keeps then t.tns_prefix end) as tns_prefix,
-         coalesce(g.tns_id, case when keeps then t.tns_id end) as tns_id,
-         coalesce(g.spectroscopic_class, case when keeps then t.spectroscopic_class end) as spectroscopic_class,
-         coalesce(g.photometric_class, case when keeps then t.photometric_class end) as photometric_class,
-         coalesce(g.milkyway_dust_reddening, case when keeps then t.milkyway_dust_reddening end) as milkyway_dust_reddening
+         case when 'public_timestamp' = any (s.edited) then s.public_timestamp
+              else coalesce(g.public_timestamp, case when keeps then s.public_timestamp end) end as public_timestamp,
+         case when keeps or 'priority' = any (s.edited) then coalesce(s.priority, g.priority) else g.priority end as priority,
+         case when 'data' = any (s.edited) then s.data
+              else case when keeps then coalesce(s.data, '{}') || g.data else g.data end || ${editedData} end as data,
+         case when 'position' = any (s.edited) then t.ra_deg else g.ra_deg end as ra_deg,
+         case when 'position' = any (s.edited) then t.dec_deg else g.dec_deg end as dec_deg,
+         case when 'redshift' = any (s.edited) then t.redshift else coalesce(g.redshift, case when keeps then t.redshift end) end as redshift,
+         case when 'tns_prefix' = any (s.edited) then t.tns_prefix else coalesce(g.tns_prefix, case when keeps then t.tns_prefix end) end as tns_prefix,
+         case when 'tns_id' = any (s.edited) then t.tns_id else coalesce(g.tns_id, case when keeps then t.tns_id end) end as tns_id,
+         case when 'spectroscopic_class' = any (s.edited) then t.spectroscopic_class else coalesce(g.spectroscopic_class, case when keeps then t.spectroscopic_class end) end as spectroscopic_class,
+         case when 'photometric_class' = any (s.edited) then t.photometric_class else coalesce(g.photometric_class, case when keeps then t.photometric_class end) end as photometric_class,
+         case when 'milkyway_dust_reddening' = any (s.edited) then t.milkyway_dust_reddening else coalesce(g.milkyway_dust_reddening, case when keeps then t.milkyway_dust_reddening end) end as milkyway_dust_reddening
     from mode
    cross join jsonb_to_recordset(?::jsonb) as g(
            place integer, name text, public_timestamp timestamptz, priority integer, data jsonb,

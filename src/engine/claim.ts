@@ -1,5 +1,6 @@
 import { statement, type Run, type Statement } from '../db/hot.ts';
 import type { Json } from '../runner/outcome.ts';
+import { REQUEST_KIND, requestOf, type Request } from '../runner/request.ts';
 import type { Transient } from '../runner/transient.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
 
@@ -11,8 +12,8 @@ export interface ClaimedEntry {
   attempt: number;
   /** Failures of the machinery since its last result. */
   setbacks: number;
-  /** What the runner gets: a {@link Transient}, or the plain subject for other kinds. */
-  subject: Transient | Subject;
+  /** What the runner gets: a {@link Transient}, a {@link Request}, or the plain subject for other kinds. */
+  subject: Transient | Request | Subject;
 }
 
 /** An object of a kind that has no columns of its own. */
@@ -40,10 +41,13 @@ export interface Claimer {
  * Claims at most `limit` entries of a task whose prerequisites are met: oldest public timestamp first (none last), then
  * higher priority, then the order in which the subjects came. Eligibility, lock, status, attempt number and attempt row
  * are one statement, so nothing can happen between them; entries that another daemon is just claiming are skipped.
+ *
+ * @param among ids of subjects: no others are claimed
  */
-export async function claim(run: Run, task: ClaimTask, by: Claimer, limit: number): Promise<ClaimedEntry[]> {
+export async function claim(run: Run, task: ClaimTask, by: Claimer, limit: number, among?: readonly string[]): Promise<ClaimedEntry[]> {
+  const params = [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, limit, task.name];
   const rows = await retryDeadlock(() =>
-    run<ClaimRow>(nextStatement(task.claimFromId, limit), [task.id, by.daemonId, by.leaseSeconds, by.actor, task.version, limit, task.name]));
+    among === undefined ? run<ClaimRow>(nextStatement(task.claimFromId, limit), params) : run<ClaimRow>(amongStatement(task.claimFromId, limit), [...params, among]));
   return rows.map((row) => toEntry(task, row));
 }
 
@@ -63,38 +67,57 @@ export async function claimListed(run: Run, task: ClaimTask, by: Claimer, listed
   return rows.map((row) => toEntry(task, row));
 }
 
+/** The columns of an object that {@link subjectOf} needs, where `s` is a row of `subject` and `t` its row of `transient`, if it has one. */
+export const SUBJECT_COLUMNS = `s.name, s.public_timestamp, s.priority, s.data, t.ra_deg, t.dec_deg, t.redshift,
+       t.tns_prefix, t.tns_id, t.spectroscopic_class, t.photometric_class, t.milkyway_dust_reddening`;
+
+/** An object as runners get it. */
+export function subjectOf(kind: string, row: SubjectColumns): Transient | Request | Subject {
+  if (kind === 'transient') return toTransient(row);
+  return kind === REQUEST_KIND ? requestOf(toSubject(row)) : { ...toSubject(row), kind };
+}
+
 function toEntry(task: { id: number; kind: string }, row: ClaimRow): ClaimedEntry {
   return {
     subjectId: row.subject_id,
     taskId: task.id,
     attempt: row.attempt,
     setbacks: row.setbacks,
-    subject: task.kind === 'transient' ? toTransient(row) : { ...toSubject(row), kind: task.kind },
+    subject: subjectOf(task.kind, row),
   };
 }
+
+/**
+ * A claim whose snapshot is older than an edit would hand out the value of before it: it reads the object as it was, but the
+ * entry, which it locks, as it is now. So an edit leaves its transaction on the entries that read the value, and such a claim passes
+ * them over; the next one has them. No claim takes a minute; a database that was restored elsewhere counts transactions anew.
+ */
+const KNOWS_EDITS = `(r.edit_xid is null or r.edited_at < statement_timestamp() - interval '1 minute' or pg_visible_in_snapshot(r.edit_xid, pg_current_snapshot()))`;
 
 // The status ids stand in the text: the planner uses a partial index only for literals. A schedule that is switched off
 // (a person paused the task), a task that is not active or outside its window, one that a newer runner has advanced, and one
 // that is claimed from another status since, of which we have not heard yet, yield nothing.
-const nextStatement = perStatus((claimFromId, most) => claimSql(`
+const nextSql = (claimFromId: number, most: number, more = '') => claimSql(`
   select subject_id from (
   select r.subject_id
     from task_register r
-   where r.task_id = $1 and r.status_id = ${claimFromId} and r.ready and r.due_at is null
+   where r.task_id = $1 and r.status_id = ${claimFromId} and r.ready and r.due_at is null and ${KNOWS_EDITS}
      and exists (
        select from task t
         where t.id = $1 and t.active and t.claim_from_id = ${claimFromId} and t.runner_version <= $5 and in_window(t.window_from, t.window_to, t.window_zone))
-     and not exists (select from schedule s where s.runner = $7 and not s.enabled)
+     and not exists (select from schedule s where s.runner = $7 and not s.enabled)${more}
    order by r.public_timestamp, r.priority desc, r.subject_id
    limit $6
      for update of r skip locked) next
-   limit ${most}`));
+   limit ${most}`);
+const nextStatement = perStatus((claimFromId, most) => nextSql(claimFromId, most));
+const amongStatement = perStatus((claimFromId, most) => nextSql(claimFromId, most, ' and r.subject_id = any ($8::bigint[])'));
 
 const listedStatement = perStatus((claimFromId) => claimSql(`
   select r.subject_id
     from jsonb_to_recordset($6::jsonb) as g(subject_id bigint, attempt integer)
     join task_register r on r.subject_id = g.subject_id and r.task_id = $1
-   where r.status_id = ${claimFromId} and r.ready and (g.attempt is null or r.attempt = g.attempt - 1)
+   where r.status_id = ${claimFromId} and r.ready and (g.attempt is null or r.attempt = g.attempt - 1) and ${KNOWS_EDITS}
      and exists (select from task t where t.id = $1 and t.claim_from_id = ${claimFromId} and t.runner_version <= $5)
    order by r.subject_id
      for update of r skip locked`));
@@ -130,16 +153,15 @@ logged as (
   -- Not now(): that is when the statement came, and a prerequisite may have ended since.
   insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version, started_at, queue_seconds)
   select subject_id, $1, attempt, $2, $5, clock_timestamp(), greatest(0, extract(epoch from clock_timestamp() - ready_at)) from claimed)
-select c.subject_id, c.attempt, c.setbacks, s.name, s.public_timestamp, s.priority, s.data, t.ra_deg, t.dec_deg, t.redshift,
-       t.tns_prefix, t.tns_id, t.spectroscopic_class, t.photometric_class, t.milkyway_dust_reddening
+select c.subject_id, c.attempt, c.setbacks, ${SUBJECT_COLUMNS}
   from claimed c
   join subject s on s.id = c.subject_id
   left join transient t on t.subject_id = c.subject_id
  order by s.public_timestamp, s.priority desc, s.id`;
 }
 
-/** A subject's columns as the claim and `loadSubject` read them. */
-interface SubjectColumns {
+/** A subject's columns, as the claim reads them. */
+export interface SubjectColumns {
   subject_id: string;
   name: string;
   public_timestamp: string | Date | null;

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { RefusedError } from '../errors.ts';
+import { valueOf } from '../db/value-of.ts';
 import { PROCESSING } from '../status/status.ts';
 import { assertKnown, textArray } from './known-names.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
@@ -10,6 +11,17 @@ export interface EntryFilter {
   subjects?: readonly string[];
   tasks?: readonly string[];
   statuses?: readonly string[];
+  kinds?: readonly string[];
+  /** Only objects, and neither jobs nor runs, which have entries in the register as well. */
+  objectsOnly?: boolean;
+  /** Objects whose name is like this: `*` stands for any characters, `?` for one, everything else for itself. */
+  nameLike?: string;
+  /** Entries whose status is from then or later. */
+  since?: Date;
+  /** Objects that have no such figure, see src/runner/values.ts. */
+  whereMissing?: string;
+  /** Also entries whose result a person gave; they are left alone otherwise, as what a person said would be lost. */
+  overridden?: boolean;
 }
 
 /** An entry that was, or would be, sent back to `not processed`. */
@@ -21,7 +33,7 @@ export interface ResetEntry {
 
 /**
  * Has failed entries done again: those with a status of type error, or with the statuses named. Where none are named, those
- * too that wait for their next attempt after a failure of the machinery.
+ * too that wait for their next attempt after a failure of the machinery, and those whose lease ran out and nobody took back.
  *
  * @param dryRun only says which
  * @throws {UnknownNameError} the filter names what is not there
@@ -59,18 +71,52 @@ async function sendBack(
   em: EntityManager, filter: EntryFilter, cause: 'retry' | 'reset', actor: string, dryRun: boolean, waitingToo = false,
 ): Promise<ResetEntry[]> {
   await assertKnown(em, filter);
-  const params = [optional(filter.subjects), optional(filter.subjects), optional(filter.tasks), optional(filter.tasks), optional(filter.statuses), optional(filter.statuses), waitingToo];
+  const { sql, params } = chosen(filter, waitingToo);
   const rows = dryRun
-    ? await em.execute<ResetEntry[]>(`with chosen as materialized (${CHOSEN}) select subject, task, status from chosen order by subject, task`, params)
-    : await retryDeadlock(() => em.transactional((tx) => sendBackNow(tx, [...params, cause, actor])));
+    ? await em.execute<ResetEntry[]>(`with chosen as materialized (${sql}) select subject, task, status from chosen order by subject, task`, params)
+    : await retryDeadlock(() => em.transactional((tx) => sendBackNow(tx, sql, [...params, cause, actor])));
   return rows.map(({ subject, task, status }) => ({ subject, task, status }));
 }
 
-async function sendBackNow(tx: EntityManager, params: readonly unknown[]): Promise<ResetEntry[]> {
-  const rows = await tx.execute<(ResetEntry & { subject_id: string; task_id: number; attempt: number })[]>(SEND_BACK, [...params]);
+/**
+ * The same for tasks of one object, in a transaction of the caller's that holds the locks of their entries. Entries at the beginning
+ * and entries whose result a person gave are left alone.
+ *
+ * @param taskIds of tasks that the object goes through
+ */
+export async function resetTasksOf(tx: EntityManager, subjectId: string, taskIds: readonly number[], actor: string, dryRun = false): Promise<ResetEntry[]> {
+  const sql = `${CHOSEN} where r.subject_id = ? and r.task_id = any (?::integer[]) and r.overridden_by is null and (r.status_id <> 1 or r.due_at is not null) order by r.task_id`;
+  const params = [subjectId, `{${taskIds.join()}}`];
+  const rows = dryRun ? await tx.execute<SentBack[]>(sql, params) : await sendBackNow(tx, sql, [...params, 'reset', actor]);
+  return rows.toSorted((a, b) => a.task_id - b.task_id).map(({ subject, task, status }) => ({ subject, task, status }));
+}
+
+type SentBack = ResetEntry & { subject_id: string; task_id: number; attempt: number };
+
+async function sendBackNow(tx: EntityManager, sql: string, params: readonly unknown[]): Promise<SentBack[]> {
+  const rows = await tx.execute<SentBack[]>(sendBackSql(sql), [...params]);
   const ran = rows.filter(({ status }) => status === PROCESSING);
   if (ran.length > 0) await tx.execute(END_ATTEMPTS, [JSON.stringify(ran)]);
   return rows;
+}
+
+/** The entries that a filter means and that are not at the beginning anyhow. A condition stands there only if it is asked for, so that PostgreSQL can use the index of a name. */
+function chosen(filter: EntryFilter, waitingToo: boolean): { sql: string; params: unknown[] } {
+  const { subjects, tasks, statuses, kinds, objectsOnly, nameLike, since, whereMissing, overridden } = filter;
+  const conditions: [sql: string, ...params: unknown[]][] = [['(r.status_id <> 1 or r.due_at is not null)']];
+  if (subjects !== undefined) conditions.push(['s.name = any (?::text[])', textArray(subjects)]);
+  if (tasks !== undefined) conditions.push(['t.name = any (?::text[])', textArray(tasks)]);
+  if (kinds !== undefined) conditions.push(['s.kind = any (?::text[])', textArray(kinds)]);
+  if (objectsOnly === true) conditions.push([`s.kind !~ '^(job|run):'`]);
+  if (nameLike !== undefined) conditions.push(['s.name like ?', likePattern(nameLike)]);
+  if (since !== undefined) conditions.push(['r.last_modified >= ?::timestamptz', since.toISOString()]);
+  if (whereMissing !== undefined) conditions.push([`exists (select from (select ?::text as name) f where coalesce(${valueOf('f.name')}, 'null') = 'null')`, whereMissing]);
+  if (overridden !== true) conditions.push(['r.overridden_by is null']);
+  if (statuses !== undefined) {
+    const waiting = waitingToo ? ` or r.due_at is not null and r.failure = 'machinery' or r.status_id = 2 and r.lease_until < clock_timestamp()` : '';
+    conditions.push([`(r.status_id = any (array(select id from status where message = any (?::text[])))${waiting})`, textArray(statuses)]);
+  }
+  return { sql: `${CHOSEN}\n where ${conditions.map(([sql]) => sql).join('\n   and ')}\n order by r.subject_id, r.task_id`, params: conditions.flatMap(([, ...params]) => params) };
 }
 
 // The table of statuses is not joined: where an entry moves while we wait for its lock, PostgreSQL checks it again with the
@@ -79,20 +125,14 @@ const CHOSEN = `
 select r.subject_id, r.task_id, r.attempt, s.name as subject, t.name as task, (select message from status where id = r.status_id) as status
   from task_register r
   join subject s on s.id = r.subject_id
-  join task t on t.id = r.task_id
- where (r.status_id <> 1 or r.due_at is not null)
-   and (?::text[] is null or s.name = any (?::text[]))
-   and (?::text[] is null or t.name = any (?::text[]))
-   and (?::text[] is null or r.status_id = any (array(select id from status where message = any (?::text[])))
-        or (?::boolean and r.due_at is not null and r.failure = 'machinery'))
- order by r.subject_id, r.task_id`;
+  join task t on t.id = r.task_id`;
 
-const SEND_BACK = `
-with chosen as materialized (${CHOSEN} for update of r),
+const sendBackSql = (sql: string): string => `
+with chosen as materialized (${sql} for update of r),
 sent as (
   update task_register r
-     set status_id = 1, cause = ?, actor = ?, due_at = null, setbacks = 0, failure = null, reason = null, waits_for = null, lease_owner = null, lease_until = null, warning = null,
-         last_modified = clock_timestamp()
+     set status_id = 1, cause = case when status_id = 2 then 'reset' else ? end, actor = ?, overridden_by = null, due_at = null, setbacks = 0,
+         failure = null, reason = null, waits_for = null, lease_owner = null, lease_until = null, warning = null, last_modified = clock_timestamp()
     from chosen c
    where r.subject_id = c.subject_id and r.task_id = c.task_id
   returning r.task_id),
@@ -109,4 +149,5 @@ update attempt a
   from jsonb_to_recordset(?::jsonb) as c(subject_id bigint, task_id integer, attempt integer)
  where a.subject_id = c.subject_id and a.task_id = c.task_id and a.attempt = c.attempt and a.outcome = 'running'`;
 
-const optional = (names: readonly string[] | undefined): string | null => (names === undefined ? null : textArray(names));
+/** `2010*` as a pattern of SQL's `like`. */
+const likePattern = (text: string): string => text.replaceAll(/[\\%_]/g, '\\$&').replaceAll('*', '%').replaceAll('?', '_');

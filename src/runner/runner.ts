@@ -1,6 +1,7 @@
 import type { RunContext } from './context.ts';
 import type { Json, Outcome } from './outcome.ts';
 import type { Prerequisites } from './prerequisites.ts';
+import type { Qualifier } from './qualifier.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { Transient } from './transient.ts';
 
@@ -30,6 +31,11 @@ export abstract class TaskRunner {
   readonly timeLimitSeconds: number | undefined = undefined;
   /** A small integer; raise it when what the runner computes changes. Kept with every attempt. */
   readonly version: number = 1;
+
+  /** What keeps it from working on this machine, whole sentences; `afterglow check` and every start ask. Nothing unless overridden. */
+  problems(): readonly string[] {
+    return [];
+  }
 }
 
 /** A runner that works on one object of a kind at a time. {@link TransientTaskRunner} is its flavour for transients. */
@@ -44,15 +50,20 @@ export abstract class SubjectTaskRunner<Subject> extends TaskRunner {
   abstract readonly prerequisites: Prerequisites;
   /** The status that is left behind when `runProcess` throws. */
   abstract readonly failedStatusMessage: string;
+  /** The status that is left behind when a person stops an attempt; undefined: that from which it was claimed, where it is held. Jobs have one. */
+  readonly cancelledStatusMessage: string | undefined = undefined;
   /** The statuses that `runProcess` may return. Declared, they are checked before anything runs and at every return; undeclared, any status of the fixtures may come. */
   readonly returns: readonly string[] | undefined = undefined;
   /** `at once`: a finished prerequisite wakes this runner, the schedule is the safety net. `on schedule`: it works only when its schedule fires. */
   readonly wakes: 'at once' | 'on schedule' = 'at once';
   /** What to do when the machinery fails, where it differs from {@link DEFAULT_RETRY}, e.g. `{ attempts: 10, capSeconds: 600 }`. */
   readonly retry: Partial<RetryPolicy> = {};
-  /** `process`: every attempt runs in a child process, which is killed where it does not stop; for what computes long, blocks, or crashes. */
-  readonly isolation: 'none' | 'process' = 'none';
-  /** Resident memory of an isolated attempt with all that it starts, MiB; more, and it is killed. Undefined: no limit. */
+  /**
+   * `process`: every attempt runs in a child process, which is killed where it does not stop; for what computes long, blocks, or
+   * crashes. `script` is for runners that see to that themselves, see {@link ScriptTaskRunner}: they are waited for however long it takes.
+   */
+  readonly isolation: 'none' | 'process' | 'script' = 'none';
+  /** Resident memory of an isolated attempt or a script with all that it starts, MiB; more, and it is killed. Undefined: no limit. */
   readonly memoryLimitMiB: number | undefined = undefined;
   /** How long an isolated attempt may take to stop: after its time limit before SIGTERM, and after that before SIGKILL. */
   readonly killGraceSeconds: number = 10;
@@ -62,6 +73,22 @@ export abstract class SubjectTaskRunner<Subject> extends TaskRunner {
   readonly uses: Readonly<Record<string, number>> = {};
   /** Labels that a daemon must have to run this, e.g. `['gpu']`. */
   readonly requires: readonly string[] = [];
+  /** What must hold on the daemon that looks for work, all of it, e.g. `[setting('night', true)]`; where it does not, the daemon looks again after a while. */
+  readonly qualifiers: readonly Qualifier[] = [];
+  /**
+   * Which figures of its object it reads, by their names in fixtures, e.g. `['position', 'redshift', 'data.light_curve_fit']`: when a
+   * person changes one of them, it is run again. Undefined: any. What it reads of other tasks, its prerequisites say.
+   */
+  readonly reads: readonly string[] | undefined = undefined;
+
+  /**
+   * Takes a result that a person gives in the place of an attempt, where it has tables of its own to be kept in or should be completed.
+   * What it writes through `context.em` is kept together with the entry's new status. Where it is left out, the result is kept as it is.
+   *
+   * @returns the result as it is to be kept
+   * @throws what is wrong with it; nothing is changed then
+   */
+  takeResult?(subject: Subject, result: Json, context: Pick<RunContext, 'em'>): Promise<Json> | Json;
 
   /**
    * Does the task for one object and says which status it has now.

@@ -8,10 +8,12 @@ import { limits } from './limits.ts';
 import { builtIns, names } from './names.ts';
 import { endlessLoops, failedStatuses, returnedStatuses } from './outcomes.ts';
 import { doubtfulWaits, otherKinds, ownStatuses, unknownPrerequisites } from './prerequisites.ts';
+import { reads } from './reads.ts';
 import { resources } from './resources.ts';
 import { retries } from './retries.ts';
 import { schedules } from './schedules.ts';
 import { unproduced } from './unproduced.ts';
+import { unusable } from './unusable.ts';
 import { readWorld } from './world.ts';
 import type { GraphInput, World } from './world.ts';
 
@@ -39,7 +41,9 @@ const CHECKS: readonly ((world: World) => Iterable<Finding>)[] = [
   retries,
   resources,
   isolation,
+  unusable,
   labels,
+  reads,
   doubtfulWaits,
   noRunner,
 ];

@@ -33,6 +33,10 @@ export interface Declaration {
   /** Resource and units. */
   readonly uses: readonly (readonly [resource: string, units: unknown])[] | undefined;
   readonly requires: readonly unknown[] | undefined;
+  /** What it says keeps it from working on this machine. */
+  readonly problems: readonly string[];
+  /** Undefined: anything may be read (or what was declared could not be read). */
+  readonly reads: readonly unknown[] | undefined;
 }
 
 class Bare extends SystemTaskRunner {
@@ -54,14 +58,14 @@ class BareSubject extends TransientTaskRunner {
 const DEFAULTS: Readonly<Record<string, unknown>> = { ...new Bare(), ...new BareSubject() };
 const REQUIRED = ['taskName', 'schedule'];
 const REQUIRED_OF_SUBJECTS = ['kind', 'prerequisites', 'failedStatusMessage'];
-const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'missedSlots', 'timeLimitSeconds', 'version', 'runProcess'];
+const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'missedSlots', 'timeLimitSeconds', 'version', 'problems', 'runProcess'];
 const OF_SUBJECTS = [
   'kind', 'prerequisites', 'failedStatusMessage', 'returns', 'wakes', 'retry', 'isolation', 'memoryLimitMiB', 'killGraceSeconds', 'concurrency',
-  'uses', 'requires',
+  'uses', 'requires', 'reads', 'takeResult',
 ];
 const OF_SYSTEM = ['runsAtStart', 'runsWhenIdle'];
 /** The fields that have one of two words. */
-const WORDS = { wakes: ['at once', 'on schedule'], isolation: ['none', 'process'] } as const;
+const WORDS = { wakes: ['at once', 'on schedule'], isolation: ['none', 'process', 'script'] } as const;
 const BASES: readonly object[] = [TaskRunner, SubjectTaskRunner, TransientTaskRunner, SystemTaskRunner].map((base) => base.prototype as object);
 
 /** Reads every field of a runner once and says what is missing, of a wrong type, misspelt or without effect. */
@@ -121,6 +125,9 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
   const [retry, uses] = system ? [] : [pairsOf('retry', '{ attempts: 10 }'), pairsOf('uses', '{ tns: 1 }')];
   const requires = system ? undefined : listFrom(values.requires);
   if (!system && requires === undefined && !(values.requires instanceof Unreadable)) wrong('requires', "a list of labels such as ['gpu']", values.requires);
+  const reads = system || !given(values.reads) ? undefined : listFrom(values.reads);
+  if (!system && given(values.reads) && reads === undefined) wrong('reads', "a list of names such as ['position', 'redshift']", values.reads);
+  if (!system && given(values.takeResult) && typeof values.takeResult !== 'function') wrong('takeResult', 'a method', values.takeResult);
   const pairs = system || !given(values.prerequisites) ? [] : pairsFrom(values.prerequisites);
   if (pairs === undefined) wrong('prerequisites', "an object such as { 'Host match': 'processed' }", values.prerequisites);
   const prerequisites = (pairs ?? []).flatMap(([name, wanted]): [string, string[]][] => {
@@ -155,8 +162,18 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
       concurrency: usable('concurrency'),
       uses,
       requires,
+      problems: problemsOf(runner),
+      reads,
     },
   };
+}
+
+function problemsOf(runner: TaskRunner): string[] {
+  try {
+    return runner.problems().map(String);
+  } catch (error) {
+    return [`It cannot say what it needs: ${error instanceof Error ? error.message : String(error)}.`];
+  }
 }
 
 function given(value: unknown): boolean {

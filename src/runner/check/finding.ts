@@ -36,6 +36,8 @@ export const SEVERITY = {
   'time-zone-invalid': 'error',
   'time-limit-invalid': 'error',
   'version-invalid': 'error',
+  'runner-unusable': 'error',
+  'runner-unusable-here': 'warning',
   'missed-slots-invalid': 'error',
   'window-ignored': 'warning',
   // What happens when the machinery fails, and what an attempt may take.
@@ -45,6 +47,7 @@ export const SEVERITY = {
   'memory-limit-unenforced': 'error',
   'kill-grace-invalid': 'error',
   'label-invalid': 'error',
+  'reads-unknown': 'error',
   'unknown-resource': 'error',
   'units-invalid': 'error',
   'units-never-free': 'error',
