@@ -2,10 +2,14 @@ import type { Config } from './config.ts';
 import type { Fixtures } from './fixtures/fixture.ts';
 import { readFixtures } from './fixtures/read.ts';
 import { checkGraph, type Finding } from './runner/check/check-graph.ts';
+import { withOwnStatuses } from './runner/own-statuses.ts';
 import type { Pipeline } from './runner/pipeline.ts';
+import { waitForOthers } from './runner/request.ts';
 
-/** Reads the fixtures and checks the graph, without a database. */
-export async function readGraph(config: Config, pipeline: Pipeline): Promise<{ fixtures: Fixtures; findings: Finding[] }> {
-  const fixtures = await readFixtures([...config.fixtures]);
-  return { fixtures, findings: checkGraph({ ...fixtures, runners: pipeline.periodicRunners }) };
+/** Reads the fixtures, adds what the runners bring along, and checks the graph, without a database. */
+export async function readGraph(config: Config, { periodicRunners: runners }: Pipeline): Promise<{ fixtures: Fixtures; findings: Finding[] }> {
+  const read = await readFixtures([...config.fixtures]);
+  const fixtures = { ...read, statuses: withOwnStatuses(read.statuses, runners) };
+  waitForOthers(runners, fixtures.statuses);
+  return { fixtures, findings: checkGraph({ ...fixtures, runners }) };
 }

@@ -135,6 +135,12 @@ const RULES = {
      cross join lateral (
        select coalesce(sum(u.units), 0) as units from task_use u join task_register r on r.task_id = u.task_id and r.status_id = 2 where u.resource = e.name) n
      where n.units > e.concurrency`,
+  'A request that nobody has approved, or that is closed, is held.': `
+    select s.name || ': ' || case when q.approved_at is null then 'it waits for approval' else 'it is closed' end as what
+      from request q
+      join subject s on s.id = q.subject_id
+     where (q.approved_at is null or q.closed_at is not null)
+       and not exists (select from hold h where h.subject_id = q.subject_id and h.task_id is null)`,
   'Every status that an entry has is one of the fixtures.': `
     select ${entry(`'status ' || r.status_id`)}
       from task_register r ${NAMES}

@@ -75,11 +75,15 @@ export async function placeHolds(database: Pick<Database, 'em' | 'hot'>, order: 
  *
  * @param dryRun only says what would be done
  * @throws {UnknownNameError} there is no such object or task
- * @throws {RefusedError} an object does not go through the task
+ * @throws {RefusedError} an object does not go through the task, or is a request that nobody has approved
  */
 export async function liftHolds(database: Pick<Database, 'em' | 'hot'>, target: HoldTarget, dryRun = false): Promise<LiftedHold[]> {
   const taskId = await known(database, target);
-  const rows = await retryDeadlock(() => database.hot.transaction((run) => run<LiftedRow>(dryRun ? WOULD_LIFT : LIFT, [target.subjects, taskId])));
+  const lift = () => retryDeadlock(() => database.hot.transaction((run) => run<LiftedRow>(dryRun ? WOULD_LIFT : LIFT, [target.subjects, taskId])));
+  const rows = await lift().catch((error: Error & { code?: unknown }) => {
+    // The database keeps requests that wait for approval.
+    throw error.code === 'AG002' ? new RefusedError(error.message) : error;
+  });
   return rows.map((row) => ({
     subject: row.subject, task: target.task ?? null, left: row.left,
     lifted: row.reason === null ? null : { reason: row.reason, by: row.placed_by!, until: dateOf(row.until) },

@@ -58,6 +58,9 @@ const BROKEN: Readonly<Record<string, readonly [sql: string, found: string]>> = 
     `update task_register set status_id = 2 where task_id = (select id from task where name = 'Match') and subject_id in (select id from subject where name in ('done', 'failed'))`, '"Match": 3 run, 2 may'],
   'No resource is used more at once than there is of it.': [
     `update task_register set status_id = 2 where task_id = (select id from task where name = 'Match') and subject_id in (select id from subject where name in ('done', 'failed'))`, '"tns": 3 are used, there are 2'],
+  'A request that nobody has approved, or that is closed, is held.': [
+    `insert into request (subject_id, email, type, requested_at, deadline, created_at, created_by)
+     select id, 'ada@example.org', 'delete', now(), now(), now(), 'ada' from subject where name = 'done'`, 'done: it waits for approval'],
   'Every status that an entry has is one of the fixtures.': [`update task_register set status_id = 99 where ${of('done')}`, '"Match" of done: status 99'],
 };
 

@@ -1,4 +1,5 @@
 import { oneOf } from '../../runner/prerequisites.ts';
+import { OMITTED } from '../../status/status.ts';
 import type { Explanation, Obstacle } from './obstacles.ts';
 import { MOST_AHEAD } from './snapshot.ts';
 
@@ -77,6 +78,7 @@ function sentenceOf(obstacle: Obstacle, { task, now }: About): string {
 }
 
 function doneSentence({ status, type, claimFrom, since, failure, reason }: Extract<Obstacle, { kind: 'done' }>, at: (iso: string) => string): string {
+  if (status === OMITTED) return `It is omitted since ${at(since)}: ${reason?.replace(/\.$/, '') ?? 'no reason is kept'}`;
   if (type === 'success') return `It is done since ${at(since)}`;
   const why = reason === null ? '' : `: ${reason.replace(/\.$/, '')}`;
   // A status of type error that a runner returned is a result.
@@ -113,6 +115,7 @@ function actOf(obstacle: Obstacle, { subject, task }: About): string | undefined
     case 'done':
       return obstacle.type === 'error' ? `"afterglow retry --transient ${quoted(subject)} --task ${quoted(task)}" has it done again` : undefined;
     case 'hold':
+      if (obstacle.by === 'requests') return obstacle.reason === 'waits for approval' ? `"afterglow requests approve ${quoted(subject)}" lets it begin` : undefined;
       return `"afterglow unhold ${obstacle.task === null ? quoted(subject) : entry}" lets it go`;
     case 'schedule off':
       return 'the board switches it on';
