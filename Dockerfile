@@ -13,6 +13,7 @@ COPY bin ./bin
 COPY src ./src
 COPY runners ./runners
 COPY fixtures ./fixtures
+COPY helpers ./helpers
 
 # Links the libraries of the embedded PostgreSQL now, as the user below may not write there, and fails the build where it does not run.
 RUN node -e "import('/app/src/db/postgres/binaries.ts').then(({ findBinaries }) => console.log(findBinaries()))" \

@@ -10,8 +10,8 @@ export interface Launch {
 /** Programs by the extension of a script. Others are started by their shebang, or by themselves. */
 const INTERPRETERS: Readonly<Record<string, readonly string[]>> = {
   '.py': ['python3'],
-  '.R': ['Rscript', '--vanilla'],
-  '.r': ['Rscript', '--vanilla'],
+  '.R': ['Rscript'],
+  '.r': ['Rscript'],
   '.sh': ['sh'],
   '.ts': [process.execPath],
   '.mts': [process.execPath],
