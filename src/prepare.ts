@@ -16,6 +16,7 @@ import { taskGraph } from './runner/graph.ts';
 import { loadPipeline, type Pipeline } from './runner/pipeline.ts';
 import { claimFromOf } from './runner/prerequisites.ts';
 import { isSubjectRunner, type TaskRunner } from './runner/runner.ts';
+import { syncRequests } from './requests/sync-requests.ts';
 import { createStatusMachine } from './status/machine.ts';
 
 /** An open database with the runners that work on it. */
@@ -116,6 +117,7 @@ export async function prepare(home: Home, options: GraphOptions = {}): Promise<P
   let synced: GraphSync = { changedTasks: [], newerElsewhere: [] };
   const sync = async (em: EntityManager): Promise<void> => {
     synced = await syncGraph(em, machine, pipeline.periodicRunners, options);
+    await syncRequests(em, pipeline.periodicRunners, synced.newerElsewhere.map(({ task }) => task));
   };
   for (const line of describeLoad(await loadFixtures(database.em(), fixtures, { sync }), fixtures.skipped)) log.info(line);
   const { changedTasks, newerElsewhere } = synced;
