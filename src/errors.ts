@@ -402,7 +402,8 @@ export type ScriptFailure =
   | 'result too large'
   | 'broken result'
   | 'no status'
-  | 'unknown status';
+  | 'unknown status'
+  | 'said so';
 
 /** What is known of a script that failed. */
 export interface ScriptFault {

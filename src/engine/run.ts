@@ -41,6 +41,8 @@ export async function runAttempt(
   }
   const abandoned = new Promise<never>((_resolve, reject) => {
     abort.signal.addEventListener('abort', () => {
+      // A script is killed where it does not stop by itself; while it lives, it may still write.
+      if (runner.isolation === 'script') return;
       const { reason } = abort.signal as { reason: unknown };
       const wait = isPatient(reason) ? (options.settleSeconds ?? SETTLE_SECONDS) * 1000 : 0;
       // A lost lease or the end of the grace time is not argued with; what the runner still does is not written.
