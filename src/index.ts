@@ -8,11 +8,17 @@ export { dynamic, label, Qualifier, setting, settingUnset, type QualifierContext
 export { DEFAULT_RETRY, type RetryPolicy } from './runner/retry-policy.ts';
 export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner, type MissedSlots } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';
+export { JobRunner, skip, type JobContext, type JobSubject, type Skipped } from './runner/job.ts';
+export {
+  step, type ArgumentsOf, type CancelAnswer, type Job, type JobDetails, type JobFilter, type JobOptions, type JobRef, type Jobs, type JobState, type JobStep, type JobType,
+  type ResultOf,
+} from './runner/jobs.ts';
+export { openJobs, type OpenJobs, type OpenJobsOptions } from './jobs/open.ts';
 export { readTransientsCsv } from './fixtures/read-csv.ts';
 export { auditRegister, type Audit, type AuditFinding } from './db/audit.ts';
 export { DaemonRow, ResourceRow, ScheduleRow, StatusRow, SubjectRow, TaskRow, TransientRow } from './db/entities.ts';
 export { saveTransients } from './db/save-transients.ts';
 export {
-  AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, LeaseLostError, LockLostError, LockTakenError, PermanentError, QualifierError, ServiceError,
-  StoppingError, TimeLimitError,
+  AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, JobArgumentsError, JobCancelledError, JobFailedError, JobSkippedError, LeaseLostError, LockLostError, LockTakenError, PermanentError, QualifierError, ServiceError,
+  StoppingError, TimeLimitError, UnknownNameError, WaitInRunnerError, WaitTimeoutError,
 } from './errors.ts';

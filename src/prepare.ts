@@ -13,6 +13,7 @@ import { readGraph } from './read-graph.ts';
 import { withoutPassword, type Logger } from './log.ts';
 import type { Hook } from './runner/hook.ts';
 import { taskGraph } from './runner/graph.ts';
+import { jobRunners } from './runner/job-tasks.ts';
 import { loadPipeline, type Pipeline } from './runner/pipeline.ts';
 import { claimFromOf } from './runner/prerequisites.ts';
 import { isSubjectRunner, type TaskRunner } from './runner/runner.ts';
@@ -143,10 +144,12 @@ export async function prepare(home: Home, options: GraphOptions = {}): Promise<P
  *
  * @throws {RefusedError} no daemon has ever prepared the database
  */
-export async function prepareWork({ pipeline, database }: Home): Promise<PreparedWork> {
+export async function prepareWork({ pipeline, database, log }: Home): Promise<PreparedWork> {
   const { periodicRunners } = pipeline;
   const read = (): Promise<Work | undefined> => readWork(database.em(), periodicRunners);
   const work = await read();
   if (work === undefined) throw new RefusedError('No daemon has ever prepared this database: there are no tasks in it. Start one first ("afterglow start"), with the same database.');
+  const jobs = jobRunners(periodicRunners).filter(({ taskName }) => work.active.has(taskName));
+  if (jobs.length > 0) log.info(`jobs that can be enqueued: ${jobs.map(({ taskName }) => `"${taskName}"`).join(', ')}`);
   return { ...work, runners: periodicRunners.filter(({ taskName }) => work.active.has(taskName)), hooks: pipeline.hooks, readWork: read };
 }

@@ -2,6 +2,7 @@ import type { Config } from './config.ts';
 import type { Fixtures } from './fixtures/fixture.ts';
 import { readFixtures } from './fixtures/read.ts';
 import { checkGraph, type Finding } from './runner/check/check-graph.ts';
+import { jobTasks } from './runner/job-tasks.ts';
 import { withOwnStatuses } from './runner/own-statuses.ts';
 import type { Pipeline } from './runner/pipeline.ts';
 import { waitForOthers } from './runner/request.ts';
@@ -9,7 +10,7 @@ import { waitForOthers } from './runner/request.ts';
 /** Reads the fixtures, adds what the runners bring along, and checks the graph, without a database. */
 export async function readGraph(config: Config, { periodicRunners: runners }: Pipeline): Promise<{ fixtures: Fixtures; findings: Finding[] }> {
   const read = await readFixtures([...config.fixtures]);
-  const fixtures = { ...read, statuses: withOwnStatuses(read.statuses, runners) };
+  const fixtures = { ...read, statuses: withOwnStatuses(read.statuses, runners), tasks: [...read.tasks, ...jobTasks(runners)] };
   waitForOthers(runners, fixtures.statuses);
   return { fixtures, findings: checkGraph({ ...fixtures, runners }) };
 }

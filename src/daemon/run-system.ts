@@ -1,8 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
-import type { Hot } from '../db/hot.ts';
+import type { Hot, Run } from '../db/hot.ts';
+import { within } from '../db/run-within.ts';
 import { StoppingError, TimeLimitError } from '../errors.ts';
+import { DatabaseJobs } from '../jobs/jobs.ts';
 import type { Logger } from '../log.ts';
+import type { Jobs } from '../runner/jobs.ts';
 import type { Json } from '../runner/outcome.ts';
 import type { SystemTaskRunner } from '../runner/runner.ts';
 import { AttemptLog } from '../engine/attempt-log.ts';
@@ -76,6 +79,8 @@ async function invoke(
   deps: SystemRunDeps,
   run: { log: AttemptLog; signal: AbortSignal; database: ReturnType<typeof lazyEntityManager> },
 ): Promise<Json | void> {
+  const read: Run = ({ text }, params) => within({ execute: (sql, inOrder) => run.database.read(sql, inOrder) })({ name: '', text }, params);
+  let jobs: Jobs | undefined;
   return runner.runProcess({
     get em() {
       return run.database.em;
@@ -89,6 +94,10 @@ async function invoke(
     dataFolder: deps.folders.data,
     progress: () => {},
     result: async () => undefined,
+    get jobs() {
+      return (jobs ??= new DatabaseJobs({ run: within(run.database.em), read, by: `"${runner.taskName}"` }));
+    },
+    parentResults: async () => [],
     lock: locksOf(deps.hot.run, { owner: `"${runner.taskName}" (${deps.idempotencyKey})`, signal: run.signal }),
   });
 }

@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { RefusedError } from '../errors.ts';
 import type { Fixtures } from '../fixtures/fixture.ts';
 import { nearest } from '../nearest.ts';
-import { RUN_KIND, RUN_STATUSES } from '../status/status.ts';
+import { JOB_KIND, JOB_STATUSES, RUN_KIND, RUN_STATUSES, type Status } from '../status/status.ts';
 import { LOCK_REGISTER } from './save-tasks.ts';
 import { describeUse, usesOfStatuses, usesOfTasks, type Use } from './uses.ts';
 
@@ -55,17 +55,20 @@ function renameHint(table: string, column: string, name: string, added: readonly
   return ` If "${renamed}" is its new name, rename it in the database first: update ${table} set ${column} = ${quoted(renamed)} where ${column} = ${quoted(name)};`;
 }
 
-// Those of runs of scripts come from files of jobs.
+const listed = (statuses: readonly Status[]): string => statuses.map(({ message }) => `'${message}'`).join(', ');
+
+// Those of runs of scripts come from files of jobs, those of jobs from the code, of other daemons too.
 const absentTasks = `
 select id, name from task
- where name not in (select jsonb_array_elements_text(?::jsonb)) and kind not like '${RUN_KIND}%'
+ where name not in (select jsonb_array_elements_text(?::jsonb)) and kind not like '${RUN_KIND}%' and kind not like '${JOB_KIND}%'
  order by id`;
 
-// The first three belong to the machinery. Those of runs of scripts stay once they are there.
+// The first three belong to the machinery. Those of runs of scripts and of jobs stay once they are there.
 const absentStatuses = `
 select id, message as name from status
  where id > 3 and message not in (select jsonb_array_elements_text(?::jsonb))
-   and not (message in (${RUN_STATUSES.map(({ message }) => `'${message}'`).join(', ')}) and exists (select from task where kind like '${RUN_KIND}%'))
+   and not (message in (${listed(RUN_STATUSES)}) and exists (select from task where kind like '${RUN_KIND}%'))
+   and not (message in (${listed(JOB_STATUSES)}) and exists (select from task where kind like '${JOB_KIND}%'))
  order by id`;
 
 const removals = ['task_requirement', 'task_register', 'task'].map(

@@ -4,7 +4,7 @@ import { nearest } from '../nearest.ts';
 import { statusesOf } from '../runner/prerequisites.ts';
 import { isSubjectRunner, type TaskRunner } from '../runner/runner.ts';
 import type { StatusMachine } from '../status/machine.ts';
-import { RUN_STATUSES } from '../status/status.ts';
+import { JOB_STATUSES, RUN_STATUSES } from '../status/status.ts';
 import { lockDefinitions } from './lock-definitions.ts';
 import { syncDeclarations, syncUses, syncVersions, type Ids } from './sync-declarations.ts';
 
@@ -84,8 +84,8 @@ async function syncMoves(tx: EntityManager, machine: StatusMachine, statusId: (m
     [moves],
   );
   if (addOnly) return;
-  // This machine may not know the statuses of runs of scripts; the moves from and to them stay.
-  const foreign = JSON.stringify(RUN_STATUSES.map(({ message }) => message).filter((name) => machine.statuses.every(({ message }) => message !== name)));
+  // This machine may not know the statuses of runs of scripts and of jobs; the moves from and to them stay.
+  const foreign = JSON.stringify([...RUN_STATUSES, ...JOB_STATUSES].map(({ message }) => message).filter((name) => machine.statuses.every(({ message }) => message !== name)));
   await tx.execute(
     `delete from status_move s
       where not exists (select from jsonb_to_recordset(?::jsonb) as m(from_id smallint, cause text, to_id smallint)

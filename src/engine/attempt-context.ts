@@ -1,5 +1,10 @@
 import type { Clock } from '../clock.ts';
+import { within } from '../db/run-within.ts';
+import { DatabaseJobs } from '../jobs/jobs.ts';
+import { parentResults } from '../jobs/read.ts';
+import type { Run } from '../db/hot.ts';
 import type { RunContext, RunLog } from '../runner/context.ts';
+import type { Jobs } from '../runner/jobs.ts';
 import type { Json } from '../runner/outcome.ts';
 import type { LazyEntityManager } from './lazy-em.ts';
 
@@ -8,6 +13,9 @@ export interface ContextParts {
   subjectId: string;
   taskId: number;
   attempt: number;
+  /** Names, for people. */
+  task: string;
+  subject: string;
   database: LazyEntityManager;
   log: RunLog;
   signal: AbortSignal;
@@ -19,7 +27,9 @@ export interface ContextParts {
 }
 
 /** What the runner of one attempt is given. */
-export function attemptContext({ subjectId, taskId, attempt, database, log, signal, clock, folders, lock, progress }: ContextParts): RunContext {
+export function attemptContext({ subjectId, taskId, attempt, task, subject, database, log, signal, clock, folders, lock, progress }: ContextParts): RunContext {
+  const read: Run = ({ text }, params) => within({ execute: (sql, inOrder) => database.read(sql, inOrder) })({ name: '', text }, params);
+  let jobs: Jobs | undefined;
   return {
     get em() {
       return database.em;
@@ -34,6 +44,10 @@ export function attemptContext({ subjectId, taskId, attempt, database, log, sign
     progress: (fraction) => progress(Math.min(1, Math.max(0, Number(fraction) || 0))),
     result: (name) => resultOf(database, subjectId, name),
     lock,
+    get jobs() {
+      return (jobs ??= new DatabaseJobs({ run: within(database.em), read, by: `"${task}" of ${subject}, attempt ${attempt}` }));
+    },
+    parentResults: () => parentResults(read, subjectId),
   };
 }
 

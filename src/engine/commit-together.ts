@@ -1,5 +1,4 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
-import type { Run, Statement } from '../db/hot.ts';
+import { within } from '../db/run-within.ts';
 import { LeaseLostError } from '../errors.ts';
 import { advance, type Ending } from './advance.ts';
 import type { LazyEntityManager } from './lazy-em.ts';
@@ -16,13 +15,3 @@ export async function commitTogether(database: LazyEntityManager, of: { task: st
     if (held.size === 0) throw new LeaseLostError(of);
   });
 }
-
-/** A way for statements of the engine through an EntityManager: in its transaction, where one has begun. */
-export const within = (em: EntityManager): Run => async <Row extends object>({ text }: Statement, params: readonly unknown[]) => {
-  const inOrder: unknown[] = [];
-  const asked = text.replaceAll(/\$(\d+)/g, (_all, number) => {
-    inOrder.push(params[Number(number) - 1]);
-    return '?';
-  });
-  return (await em.execute(asked, inOrder)) as Row[];
-};

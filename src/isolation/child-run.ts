@@ -1,12 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { systemClock } from '../clock.ts';
+import { within } from '../db/run-within.ts';
 import type { Ending } from '../engine/advance.ts';
 import { attemptContext } from '../engine/attempt-context.ts';
 import { asLine } from '../engine/attempt-log.ts';
-import { commitTogether, within } from '../engine/commit-together.ts';
+import { commitTogether } from '../engine/commit-together.ts';
 import { lazyEntityManager, type LazyEntityManager } from '../engine/lazy-em.ts';
 import { locksOf } from '../engine/lock.ts';
 import { outcomeOf } from '../engine/run.ts';
+import { asRunning } from '../engine/running.ts';
 import type { RunContext, RunLog } from '../runner/context.ts';
 import type { Json } from '../runner/outcome.ts';
 import type { SubjectTaskRunner } from '../runner/runner.ts';
@@ -82,7 +84,9 @@ export class ChildRun {
   async #outcome(): Promise<Ended['outcome']> {
     const { subject, statuses } = this.#order;
     try {
-      return { returned: await outcomeOf(this.#deps.runner, subject, this.#context(), statuses) };
+      const { runner } = this.#deps;
+      const where = { task: runner.taskName, subject: subject.name, attempt: this.#order.attempt };
+      return { returned: await asRunning(where, () => outcomeOf(runner, subject, this.#context(), statuses)) };
     } catch (error) {
       return { thrown: toWire(error) };
     }
@@ -94,7 +98,7 @@ export class ChildRun {
     const { signal } = this.#abort;
     let toldMs = -Infinity;
     return attemptContext({
-      subjectId: subject.id, taskId, attempt, database: this.#database, log: this.#log(), signal, clock: systemClock, folders,
+      subjectId: subject.id, taskId, attempt, task: runner.taskName, subject: subject.name, database: this.#database, log: this.#log(), signal, clock: systemClock, folders,
       lock: locksOf(within(fork()), { owner: `"${runner.taskName}" of ${subject.name}, attempt ${attempt}`, signal }),
       progress: (fraction) => {
         if (this.#isOver || performance.now() - toldMs < PROGRESS_EVERY_MS) return;

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
 import { systemClock } from '../clock.ts';
+import type { Jobs } from './jobs.ts';
 import { detachedLock, type LockOptions, type NamedLock } from './named-lock.ts';
 import type { Json } from './outcome.ts';
 
@@ -40,6 +41,10 @@ export interface RunContext {
    * @throws {LockTakenError} somebody else has it, and had it for all of `waitSeconds`
    */
   lock(name: string, options: LockOptions): Promise<NamedLock>;
+  /** Enqueues jobs and looks after them. What is enqueued is there when the attempt's result is, or never. */
+  readonly jobs: Jobs;
+  /** In a job: what its parents gave, in their order; null for one that was skipped. Elsewhere an empty list. */
+  parentResults(): Promise<readonly Json[]>;
 }
 
 /**
@@ -64,6 +69,10 @@ export function detachedContext(given: Partial<RunContext> = {}): RunContext {
     progress: () => {},
     result: async () => undefined,
     lock: async (name, options) => detachedLock(name, options),
+    get jobs(): Jobs {
+      throw new TypeError('This runner enqueues jobs: give detachedContext `jobs`.');
+    },
+    parentResults: async () => [],
     ...given,
   };
 }

@@ -1,6 +1,6 @@
 import { assign, setup, transition, type AnyStateMachine } from 'xstate';
 import { IllegalMoveError } from '../errors.ts';
-import { INITIAL, OMITTED, PROCESSING, TIME_LIMIT_EXCEEDED, type Status } from './status.ts';
+import { CANCELLED, INITIAL, OMITTED, PROCESSING, TIME_LIMIT_EXCEEDED, type Status } from './status.ts';
 
 /** Why a status changes. The same words stand in the columns `cause`, in the diagram and on the pages. */
 export type Cause = 'claim' | 'finish' | 'fail' | 'time out' | 'release' | 'rescue' | 'give up' | 'postpone' | 'cancel' | 'deliver' | 'reset' | 'retry' | 'load' | 'omit';
@@ -17,7 +17,7 @@ export type StatusEvent =
   | { type: 'release'; status: string; attempt: number }
   /** The machinery failed: the entry goes back to the status that it was claimed from and waits there for its next attempt. */
   | { type: 'postpone'; status: string; attempt: number }
-  /** A person stopped the attempt: the entry goes back to the status that it was claimed from, and is held there. */
+  /** A person stopped the attempt: the entry goes back to the status that it was claimed from, and is held there; a job gets the status `cancelled`, before it has begun too. */
   | { type: 'cancel'; status: string; attempt: number }
   /** A finished result that could not be written in time comes after the rescue and before the next claim. */
   | { type: 'deliver'; status: string; attempt: number }
@@ -128,6 +128,7 @@ function movesFrom(from: Status, statuses: readonly Status[], starts: readonly s
     }
   }
   if ((starts.includes(from.message) || from.type === 'error') && statuses.some(({ message }) => message === OMITTED)) moves.push(move('omit', OMITTED));
+  if ((from.message === INITIAL || from.message === PROCESSING) && statuses.some(isCancelled)) moves.push(move('cancel', CANCELLED));
   if (from.message === INITIAL) {
     for (const { message } of statuses) if (message !== INITIAL && message !== PROCESSING) moves.push(move('load', message));
   } else {
@@ -136,6 +137,8 @@ function movesFrom(from: Status, statuses: readonly Status[], starts: readonly s
   }
   return moves;
 }
+
+const isCancelled = ({ message, type }: Status): boolean => message === CANCELLED && type === 'error';
 
 function build(statuses: readonly Status[], moves: readonly Move[], key: (message: string) => string): AnyStateMachine {
   const base = setup({

@@ -14,6 +14,8 @@ export interface Status {
 export const INITIAL = 'not processed';
 /** The status of an entry while an attempt holds its lease. */
 export const PROCESSING = 'processing';
+/** The status of a job that a person, or the end of a parent, has cancelled; it exists wherever there are types of jobs. */
+export const CANCELLED = 'cancelled';
 /** The status after an attempt that ran over its task's time limit. */
 export const TIME_LIMIT_EXCEEDED = 'time limit exceeded';
 
@@ -40,6 +42,17 @@ export const RUN_STATUSES: readonly Status[] = [
   { message: 'skipped', type: 'success' },
   { message: 'failed', type: 'error' },
 ];
+
+/** The final statuses of jobs. They exist wherever there have been types of jobs, and leaving them out of the fixtures does not remove them. */
+export const JOB_STATUSES: readonly Status[] = [
+  { message: 'completed', type: 'success' },
+  { message: 'skipped', type: 'success' },
+  { message: 'failed', type: 'error' },
+  { message: CANCELLED, type: 'error' },
+];
+
+/** How the kinds of jobs begin; behind it stands the name of the job. Their tasks come from the code, not from fixtures. */
+export const JOB_KIND = 'job:';
 
 /** How the kinds of runs of scripts begin; their tasks come from files of jobs, not from fixtures. */
 export const RUN_KIND = 'run:';

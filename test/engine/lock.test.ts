@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
-import { within } from '../../src/engine/commit-together.ts';
+import { within } from '../../src/db/run-within.ts';
 import { takeLock } from '../../src/engine/lock.ts';
 import { DatabaseUnavailableError, LockLostError, LockTakenError } from '../../src/errors.ts';
 import { detachedContext } from '../../src/runner/context.ts';

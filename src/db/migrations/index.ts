@@ -5,6 +5,7 @@ import { Migration0003MissedSlots } from './0003-missed-slots.ts';
 import { Migration0004Dispatch } from './0004-dispatch.ts';
 import { Migration0005DaemonTroubles } from './0005-daemon-troubles.ts';
 import { Migration0006SubjectName } from './0006-subject-name.ts';
+import { Migration0007Jobs } from './0007-jobs.ts';
 import { Migration0008JobKeys } from './0008-job-keys.ts';
 import { Migration0012Requests } from './0012-requests.ts';
 import { Migration0013Objects } from './0013-objects.ts';
@@ -18,6 +19,7 @@ export const coreMigrations: readonly MigrationObject[] = [
   { name: 'afterglow-0004-dispatch', class: Migration0004Dispatch },
   { name: 'afterglow-0005-daemon-troubles', class: Migration0005DaemonTroubles },
   { name: 'afterglow-0006-subject-name', class: Migration0006SubjectName },
+  { name: 'afterglow-0007-jobs', class: Migration0007Jobs },
   { name: 'afterglow-0008-job-keys', class: Migration0008JobKeys },
   { name: 'afterglow-0012-requests', class: Migration0012Requests },
   { name: 'afterglow-0013-objects', class: Migration0013Objects },

@@ -1,0 +1,111 @@
+import { statement, type Run } from '../db/hot.ts';
+import { UnknownNameError } from '../errors.ts';
+import { idOf } from './enqueue.ts';
+import type { JobDetails, JobFilter, JobRef, JobState } from '../runner/jobs.ts';
+import type { Json } from '../runner/outcome.ts';
+
+/** Jobs that a list has at most, unless the filter says otherwise. */
+const LISTED = 100;
+
+/** How a job ended, or where it stands. */
+export interface JobStand {
+  id: string;
+  name: string;
+  state: JobState;
+  reason: string | null;
+  result: Json | null;
+}
+
+/** Where a job stands. @throws {UnknownNameError} there is no such job */
+export async function readStand(run: Run, job: JobRef): Promise<JobStand> {
+  const id = idOf(job);
+  const [row] = await run<JobStand>(STAND, [id]);
+  if (row === undefined) throw new UnknownNameError('job', id, []);
+  return row;
+}
+
+/** Everything about a job. @throws {UnknownNameError} there is no such job */
+export async function readJob(run: Run, job: JobRef): Promise<JobDetails> {
+  const id = idOf(job);
+  const [row] = await run<DetailsRow>(DETAILS, [`{${id}}`]);
+  if (row === undefined) throw new UnknownNameError('job', id, []);
+  return toDetails(row);
+}
+
+/** Jobs, the newest first. */
+export async function listJobs(run: Run, { names, states, parent, enqueuedBefore, endedBefore, limit = LISTED }: JobFilter): Promise<JobDetails[]> {
+  const found = await run<{ id: string }>(LIST, [
+    names === undefined ? null : JSON.stringify(names), states === undefined ? null : JSON.stringify(states), parent === undefined ? null : idOf(parent),
+    enqueuedBefore?.toISOString() ?? null, endedBefore?.toISOString() ?? null, limit,
+  ]);
+  return (await run<DetailsRow>(DETAILS, [`{${found.map(({ id }) => id).join()}}`])).map(toDetails);
+}
+
+/** What the parents of a job gave, in their order; null for those that gave nothing. */
+export async function parentResults(run: Run, jobId: string): Promise<(Json | null)[]> {
+  return (await run<{ result: Json | null }>(PARENT_RESULTS, [jobId])).map(({ result }) => result);
+}
+
+interface DetailsRow extends Omit<JobDetails, 'enqueuedAt' | 'dueAt' | 'startedAt' | 'endedAt'> {
+  enqueuedAt: string;
+  dueAt: string | null;
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
+function toDetails(row: DetailsRow): JobDetails {
+  const { enqueuedAt, dueAt, startedAt, endedAt } = row;
+  return { ...row, enqueuedAt: new Date(enqueuedAt), dueAt: toDate(dueAt), startedAt: toDate(startedAt), endedAt: toDate(endedAt) };
+}
+
+const toDate = (at: string | null): Date | null => (at === null ? null : new Date(at));
+
+const STATE = `coalesce(j.state, case when r.status_id = 2 then 'running' else 'pending' end)`;
+
+/** Of a job \`j\` with its entry \`r\`, the last attempt. */
+const LAST = `left join attempt a on a.subject_id = j.subject_id and a.task_id = j.task_id and a.attempt = r.attempt`;
+const ENTRY = `join task t on t.id = j.task_id join task_register r on r.subject_id = j.subject_id and r.task_id = j.task_id`;
+const RESULT = `case when j.state in ('completed', 'skipped') then a.result end`;
+const REASON = `case when j.state = 'skipped' then a.result ->> 'reason' else coalesce(r.reason, case when j.state = 'failed' then a.error ->> 'message' end) end`;
+
+const STAND = statement(`
+select j.subject_id::text as id, t.name, ${STATE} as state, ${REASON} as reason, ${RESULT} as result
+  from job j ${ENTRY} ${LAST}
+ where j.subject_id = $1::bigint`);
+
+const DETAILS = statement(`
+select j.subject_id::text as id, t.name, ${STATE} as state, s.data as args, j.enqueued_at::text as "enqueuedAt", j.enqueued_by as "enqueuedBy",
+       r.due_at::text as "dueAt", a.started_at::text as "startedAt", j.ended_at::text as "endedAt", s.priority, j.timeout_seconds as "timeoutSeconds",
+       r.attempt as attempts, j.requeues, ${REASON} as reason, a.progress, ${RESULT} as result,
+       coalesce((select jsonb_agg(p.parent_id::text order by p.place) from job_parent p where p.job_id = j.subject_id), '[]') as parents,
+       coalesce((select jsonb_agg(p.job_id::text order by p.job_id) from job_parent p where p.parent_id = j.subject_id), '[]') as children,
+       coalesce((
+         select jsonb_agg(jsonb_build_object('id', k.subject_id::text, 'name', kt.name,
+                  'state', coalesce(k.state, case when kr.status_id = 2 then 'running' else 'pending' end)) order by p.place)
+           from job_parent p
+           join job k on k.subject_id = p.parent_id
+           join task kt on kt.id = k.task_id
+           join task_register kr on kr.subject_id = k.subject_id and kr.task_id = k.task_id
+          where p.job_id = j.subject_id and coalesce(k.state, 'open') not in ('completed', 'skipped')), '[]') as "waitsFor"
+  from job j ${ENTRY} ${LAST}
+  join subject s on s.id = j.subject_id
+ where j.subject_id = any ($1::bigint[])
+ order by j.subject_id desc`);
+
+const LIST = statement(`
+select j.subject_id::text as id
+  from job j ${ENTRY}
+ where ($1::jsonb is null or $1::jsonb @> to_jsonb(t.name))
+   and ($2::jsonb is null or $2::jsonb @> to_jsonb(${STATE}))
+   and ($3::bigint is null or exists (select from job_parent p where p.job_id = j.subject_id and p.parent_id = $3::bigint))
+   and ($4::timestamptz is null or j.enqueued_at < $4::timestamptz)
+   and ($5::timestamptz is null or j.ended_at < $5::timestamptz)
+ order by j.subject_id desc
+ limit $6::integer`);
+
+const PARENT_RESULTS = statement(`
+select ${RESULT.replace("in ('completed', 'skipped')", "= 'completed'")} as result
+  from job_parent p
+  join job j on j.subject_id = p.parent_id ${ENTRY} ${LAST}
+ where p.job_id = $1::bigint
+ order by p.place`);
