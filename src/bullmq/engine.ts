@@ -10,6 +10,9 @@ import { Starter } from './starter.ts';
 import { TaskQueue } from './task-queue.ts';
 import type { Ticket } from './ticket.ts';
 
+/** What does not qualify where its ticket came out is dispatched again after so long at most, seconds: another daemon, or a changed setting, may let it through. */
+const LONGEST_SETBACK_SECONDS = 30;
+
 /**
  * The engine that carries entries through BullMQ: `wake` puts tickets for what may run into the tasks' queues, and whoever
  * takes a ticket out claims its entry and runs it like any other, with the same fence, lease, limits and ends.
@@ -94,6 +97,14 @@ export class BullEngine implements Engine {
     return false;
   }
 
+  unqualified(taskId: number): string | undefined {
+    return this.#local.unqualified(taskId);
+  }
+
+  async settingsChanged(): Promise<void> {
+    await this.#local.settingsChanged();
+  }
+
   runClaimed(entry: ClaimedEntry): Promise<void> {
     return this.#local.runClaimed(entry);
   }
@@ -116,6 +127,8 @@ export class BullEngine implements Engine {
     const gate = isIsolated(task) ? this.#isolatedGate : this.#gate;
     if (!(await gate.enter())) return this.#giveBack(ticket, 0);
     try {
+      const setback = await this.#local.setbackOf(task.id, ticket.subjectId);
+      if (setback !== undefined) return await this.#giveBack(ticket, Math.min(Math.max(1, setback.againInSeconds), LONGEST_SETBACK_SECONDS));
       const entry = await this.#claim(task, ticket);
       if (entry !== undefined) await this.#local.runClaimed(entry);
     } catch (error) {

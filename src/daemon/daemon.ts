@@ -4,12 +4,13 @@ import type { Config } from '../config.ts';
 import { isConnectionError } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { statement } from '../db/hot.ts';
+import { SETTING_CHANNEL } from '../db/settings.ts';
 import { refreshStatistics } from '../db/statistics.ts';
 import { countDrift, GRAPH_CHANNEL } from '../db/sync-graph.ts';
-import type { Logger } from '../log.ts';
 import { callHooks } from '../hooks/call-hooks.ts';
-import { SystemTaskRunner, type TaskRunner } from '../runner/runner.ts';
+import type { Logger } from '../log.ts';
 import type { Hook } from '../runner/hook.ts';
+import { SystemTaskRunner, type TaskRunner } from '../runner/runner.ts';
 import { runNow, type TickReport } from '../schedule/run-tick.ts';
 import { createScheduler, type Scheduler } from '../schedule/scheduler.ts';
 import { SCHEDULE_CHANNEL } from '../schedule/stored-schedule.ts';
@@ -53,9 +54,9 @@ export interface DaemonOptions {
   clock: Clock;
   log: Logger;
   version: string;
-  /** Reads anew what there is to do, when the graph may have changed; without it, it stays as it was given. */
   /** What is done before and after attempts. */
   hooks?: readonly Hook[] | undefined;
+  /** Reads anew what there is to do, when the graph may have changed; without it, it stays as it was given. */
   readWork?: () => Promise<Work | undefined>;
   /** How often expired leases and due entries are looked for, seconds; 5 unless given. */
   careSeconds?: number;
@@ -137,7 +138,7 @@ export class Daemon {
     this.#engine = makeEngine({
       isolation: this.#pool, spool: this.#spool, hooks: options.hooks === undefined ? undefined : callHooks(options.hooks, { hot: database.hot, log }),
       fork: () => database.em(), hot: database.hot, tasks: this.#mine, machine, statusIds, daemonId: id, actor, folders, clock, log,
-      concurrency: config.concurrency, leaseSeconds: config.leaseSeconds, settleSeconds,
+      concurrency: config.concurrency, labels: config.labels, leaseSeconds: config.leaseSeconds, settleSeconds,
     });
     this.#watch = new Watch({
       address: database.address, daemonId: id, leases: this.#engine.leases, running: () => this.#engine.running, troubles: () => this.#engine.unsettled.troubles, log, logFormat: config.log,
@@ -145,7 +146,7 @@ export class Daemon {
     });
     this.#ear = new Ear({
       database, log, answerSeconds: this.#careSeconds * 2, hear: (channel, payload) => this.#hear(channel, payload),
-      channels: [READY_CHANNEL, CANCEL_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL],
+      channels: [READY_CHANNEL, CANCEL_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL, SETTING_CHANNEL],
     });
     this.#rest = new Rest({ isIdle: () => this.#isIdle(), finish: () => this.#finish(), log });
     this.#engine.onQuiet(() => void this.#rest.look());
@@ -230,6 +231,11 @@ export class Daemon {
       // What objects need must be there: a runner that the database broke off is run again.
       if (runner.runsAtStart && !this.#stopped) await untilBack(() => this.#system(runner, 'start'), patience).catch(() => {});
     }
+  }
+
+  /** Takes back what dead daemons left, now; for whoever runs entries one by one, without {@link begin}. */
+  lookAfter(): Promise<void> {
+    return this.#care();
   }
 
   /**
@@ -378,7 +384,8 @@ export class Daemon {
   }
 
   async #isIdle(): Promise<boolean> {
-    const atOnce = this.#tasks.filter(({ runner }) => runner.wakes === 'at once');
+    // What does not qualify here cannot be run now, like what is outside its window.
+    const atOnce = this.#tasks.filter(({ id, runner }) => runner.wakes === 'at once' && this.#engine.unqualified(id) === undefined);
     const [own, others] = [atOnce.filter((task) => this.#mayDo(task)), atOnce.filter((task) => !this.#mayDo(task))];
     return this.#engine.quiet && this.#systemRuns.size === 0 && isIdle(this.#options.database.hot.run, own, others);
   }
@@ -389,11 +396,17 @@ export class Daemon {
     else if (channel === CANCEL_CHANNEL) void hearCancel(hot.run, this.#engine.leases, payload).catch((error: unknown) => log.warn({ err: error }, 'could not read who is to be stopped; the next renewal of the leases tells'));
     else if (channel === GRAPH_CHANNEL) void this.#follower.look().catch((error: unknown) => log.warn({ err: error }, 'could not read the changed graph; trying again'));
     else if (channel === TICK_CHANNEL) this.#wakeNamed(payload);
+    else if (channel === SETTING_CHANNEL) this.#requalify();
     else {
       void this.#scheduler?.reload(payload).catch((error: unknown) => log.warn({ err: error }, 'could not read a changed schedule'));
       // It may have been switched on again.
       if (this.#isWorker) this.#wakeReady();
     }
+  }
+
+  #requalify(): void {
+    this.#rest.disturb();
+    void this.#engine.settingsChanged();
   }
 
   #wakeNamed(name: string): void {
@@ -421,6 +434,7 @@ export class Daemon {
       await this.#ear.listen();
       await this.#scheduler?.reload();
       await this.#follower.look();
+      this.#requalify();
       this.#wakeReady();
     }
     if (this.#rest.isAwaited) await this.#rest.look();

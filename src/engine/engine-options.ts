@@ -51,6 +51,12 @@ export interface EngineOptions extends EngineWork {
   /** Who the transitions say did it, e.g. `daemon 3 (host:1234)`. */
   actor: string;
   concurrency: number;
+  /** What this daemon has that some runners require or qualify by. */
+  labels?: readonly string[];
+  /** Where settings may be set for this process alone; that of the process unless given. */
+  environment?: NodeJS.ProcessEnv;
+  /** First wait before what does not qualify is looked at again, seconds; 5 unless given. It grows with every failure. */
+  recheckSeconds?: number;
   leaseSeconds: number;
   /** How long a runner that is over its time limit may take to settle, seconds; 5 unless given. */
   settleSeconds?: number;

@@ -6,6 +6,8 @@ import { isIsolated, type EngineOptions, type EngineTask, type EngineWork } from
 import { Finisher } from './finisher.ts';
 import { Leases } from './leases.ts';
 import { Places } from './places.ts';
+import { Qualification } from './qualification.ts';
+import { Qualifying } from './qualifying.ts';
 import type { Engine } from './port.ts';
 import { TaskLoop } from './task-loop.ts';
 import { Unsettled } from './unsettled.ts';
@@ -24,6 +26,7 @@ export class LocalEngine implements Engine {
   readonly #places: Places;
   /** For attempts in processes of their own: they neither wait for the others nor keep them waiting. */
   readonly #isolatedPlaces: Places | undefined;
+  readonly #qualifying: Qualifying;
   readonly #lines = new Map<number, Line>();
   /** Those of tasks that are gone or have changed since, until what they have claimed is written. */
   readonly #leaving = new Set<Line>();
@@ -40,6 +43,7 @@ export class LocalEngine implements Engine {
     this.unsettled = new Unsettled(options.clock, options.log);
     this.#places = new Places(options.concurrency);
     this.#isolatedPlaces = options.isolation === undefined ? undefined : new Places(options.isolation.most);
+    this.#qualifying = new Qualifying(options);
     this.take(options);
   }
 
@@ -58,16 +62,17 @@ export class LocalEngine implements Engine {
 
   #lineOf(task: EngineTask): Line {
     const finisher = new Finisher(this.#options, task);
-    const loop = new TaskLoop(this.#options, task, this.#placesOf(task), (entry) => this.#begin(task, entry, finisher));
+    const qualification = task.runner.qualifiers.length === 0 ? undefined : new Qualification(this.#qualifying, task);
+    const loop = new TaskLoop(this.#options, task, this.#placesOf(task), (entry) => this.#begin(task, entry, finisher), qualification);
     if (this.#stopping) loop.stop();
-    return { task, loop, finisher };
+    return { task, loop, finisher, qualification };
   }
 
   #leave(line: Line): void {
     line.loop.stop();
     this.#lines.delete(line.task.id);
     this.#leaving.add(line);
-    void line.loop.drained().finally(() => {
+    void line.loop.drained().then(() => line.qualification?.close()).finally(() => {
       this.#leaving.delete(line);
       this.#settle();
     });
@@ -116,6 +121,20 @@ export class LocalEngine implements Engine {
     return this.#lines.get(taskId)?.loop.heldBackBy !== undefined;
   }
 
+  unqualified(taskId: number): string | undefined {
+    return this.#lines.get(taskId)?.qualification?.stalled;
+  }
+
+  async settingsChanged(): Promise<void> {
+    this.#qualifying.changed();
+    await Promise.all([...this.#lines.values()].filter(({ qualification }) => qualification !== undefined).map(({ task }) => this.wake(task.id)));
+  }
+
+  /** Why an entry of a task does not qualify here now, and for how many seconds; undefined where it does. */
+  async setbackOf(taskId: number, subjectId: string): Promise<{ reason: string; againInSeconds: number } | undefined> {
+    return this.#lines.get(taskId)?.qualification?.setbackOf(subjectId);
+  }
+
   /** Runs one entry that was claimed by other means; resolves when its end is written. */
   async runClaimed(entry: ClaimedEntry): Promise<void> {
     const { task, loop } = this.#lines.get(entry.taskId)!;
@@ -139,6 +158,7 @@ export class LocalEngine implements Engine {
     this.handBack();
     for (const { finisher } of this.#allLines) finisher.hurry();
     await this.#drained();
+    await Promise.all(this.#allLines.map(({ qualification }) => qualification?.close()));
   }
 
   /** Tells everything that runs to stop and hands it back at once. */
@@ -187,6 +207,8 @@ interface Line {
   task: EngineTask;
   loop: TaskLoop;
   finisher: Finisher;
+  /** Undefined for a task without qualifiers. */
+  qualification: Qualification | undefined;
 }
 
 /** Whether it is the same task, claimed and run in the same way. */

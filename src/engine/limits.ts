@@ -20,11 +20,11 @@ export interface LimitedClaim {
  * and breaker leave room for. The rows of the limits are locked, counted and claimed under in one transaction, so that no
  * limit is ever exceeded, whoever claims at the same time.
  */
-export async function claimLimited(hot: Hot, task: ClaimTask, by: Claimer, limit: number): Promise<LimitedClaim> {
+export async function claimLimited(hot: Hot, task: ClaimTask, by: Claimer, limit: number, among?: readonly string[]): Promise<LimitedClaim> {
   return retryDeadlock(() => hot.transaction(async (run) => {
     const room = await roomFor(run, task.id, limit);
     if (room.entries === 0) return { entries: [], heldBack: room.heldBack };
-    const entries = await claim(run, task, by, room.entries);
+    const entries = await claim(run, task, by, room.entries, among);
     if (entries.length > 0) await run(TAKE, [task.id, entries.length]);
     return entries.length === room.entries && room.heldBack !== undefined ? { entries, heldBack: room.heldBack } : { entries };
   }));

@@ -30,6 +30,10 @@ export interface Engine {
   wake(taskId?: number): Promise<void>;
   /** Whether the last look at a task was cut short by a limit, so that entries of it may be left that could have been run. */
   isHeldBack(taskId: number): boolean;
+  /** Why the last look at a task took nothing, where its qualifiers are the reason; undefined elsewhere. */
+  unqualified(taskId: number): string | undefined;
+  /** A setting has changed: what did not qualify is looked at again at once. */
+  settingsChanged(): Promise<void>;
   /** Runs one entry that was claimed by other means, here; resolves when its end is written. */
   runClaimed(entry: ClaimedEntry): Promise<void>;
   /**

@@ -1,7 +1,8 @@
 import { claim, type ClaimedEntry } from './claim.ts';
 import { isLimited, type EngineOptions, type EngineTask } from './engine-options.ts';
-import { claimLimited } from './limits.ts';
+import { claimLimited, type LimitedClaim } from './limits.ts';
 import type { Places } from './places.ts';
+import type { Qualification } from './qualification.ts';
 
 /** Waits after a claim that failed, seconds; they double up to the longest. */
 const [FIRST_AGAIN_SECONDS, LONGEST_AGAIN_SECONDS] = [2, 30];
@@ -12,6 +13,8 @@ export class TaskLoop {
   readonly #task: EngineTask;
   readonly #places: Places;
   readonly #attempt: (entry: ClaimedEntry) => Promise<void>;
+  /** Undefined for a task without qualifiers. */
+  readonly #qualification: Qualification | undefined;
   readonly #open = new Set<Promise<void>>();
   #woken = false;
   #stopped = false;
@@ -20,11 +23,12 @@ export class TaskLoop {
   #heldBackBy: string | undefined;
   #failures = 0;
 
-  constructor(options: EngineOptions, task: EngineTask, places: Places, attempt: (entry: ClaimedEntry) => Promise<void>) {
+  constructor(options: EngineOptions, task: EngineTask, places: Places, attempt: (entry: ClaimedEntry) => Promise<void>, qualification?: Qualification) {
     this.#options = options;
     this.#task = task;
     this.#places = places;
     this.#attempt = attempt;
+    this.#qualification = qualification;
   }
 
   get busy(): boolean {
@@ -68,12 +72,10 @@ export class TaskLoop {
 
   async #claim(room: number): Promise<ClaimedEntry[]> {
     if (this.#stopped) return [];
-    const { hot, daemonId, actor, leaseSeconds, log } = this.#options;
-    const { id, name, kind, claimFromId, runner } = this.#task;
-    const task = { id, name, kind, claimFromId, version: runner.version };
-    const by = { daemonId, actor, leaseSeconds };
+    const { log } = this.#options;
+    const { name } = this.#task;
     try {
-      const { entries, heldBack } = isLimited(this.#task) ? await claimLimited(hot, task, by, room) : { entries: await claim(hot.run, task, by, room), heldBack: undefined };
+      const { entries, heldBack } = await (this.#qualification?.claim(room, (most, among) => this.#take(most, among)) ?? this.#take(room));
       this.#failures = 0;
       this.#heldBackBy = heldBack?.by;
       clearTimeout(this.#again);
@@ -86,6 +88,14 @@ export class TaskLoop {
       this.#lookAgainIn(againInSeconds);
       return [];
     }
+  }
+
+  async #take(room: number, among?: readonly string[]): Promise<LimitedClaim> {
+    const { hot, daemonId, actor, leaseSeconds } = this.#options;
+    const { id, name, kind, claimFromId, runner } = this.#task;
+    const task = { id, name, kind, claimFromId, version: runner.version };
+    const by = { daemonId, actor, leaseSeconds };
+    return isLimited(this.#task) ? claimLimited(hot, task, by, room, among) : { entries: await claim(hot.run, task, by, room, among) };
   }
 
   // What keeps claims from being made need not tell anybody when it is over.
