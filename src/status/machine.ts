@@ -1,9 +1,9 @@
 import { assign, setup, transition, type AnyStateMachine } from 'xstate';
 import { IllegalMoveError } from '../errors.ts';
-import { CANCELLED, INITIAL, OMITTED, PROCESSING, TIME_LIMIT_EXCEEDED, type Status } from './status.ts';
+import { CANCELLED, INITIAL, OMITTED, PROCESSING, SKIPPED, TIME_LIMIT_EXCEEDED, type Status } from './status.ts';
 
 /** Why a status changes. The same words stand in the columns `cause`, in the diagram and on the pages. */
-export type Cause = 'claim' | 'finish' | 'fail' | 'time out' | 'release' | 'rescue' | 'give up' | 'postpone' | 'cancel' | 'deliver' | 'reset' | 'retry' | 'load' | 'omit';
+export type Cause = 'claim' | 'finish' | 'fail' | 'time out' | 'release' | 'rescue' | 'give up' | 'postpone' | 'cancel' | 'deliver' | 'reset' | 'retry' | 'load' | 'omit' | 'skip';
 
 /** Something that happens to an entry. `attempt` is the attempt that the writer holds: a late writer is refused. */
 export type StatusEvent =
@@ -32,7 +32,9 @@ export type StatusEvent =
   /** The fixtures say where an untouched entry stands. */
   | { type: 'load'; status: string }
   /** The task does not apply to a request, says its intake or a person. */
-  | { type: 'omit'; status: typeof OMITTED };
+  | { type: 'omit'; status: typeof OMITTED }
+  /** A newer job of its key has made a pending one superfluous. */
+  | { type: 'skip'; status: typeof SKIPPED };
 
 /** What the machine needs to know of an entry of the register. */
 export interface EntryState {
@@ -129,6 +131,8 @@ function movesFrom(from: Status, statuses: readonly Status[], starts: readonly s
   }
   if ((starts.includes(from.message) || from.type === 'error') && statuses.some(({ message }) => message === OMITTED)) moves.push(move('omit', OMITTED));
   if ((from.message === INITIAL || from.message === PROCESSING) && statuses.some(isCancelled)) moves.push(move('cancel', CANCELLED));
+  // Where there are jobs: a run of scripts has skipped ones, too.
+  if (from.message === INITIAL && statuses.some(isCancelled) && statuses.some(({ message }) => message === SKIPPED)) moves.push(move('skip', SKIPPED));
   if (from.message === INITIAL) {
     for (const { message } of statuses) if (message !== INITIAL && message !== PROCESSING) moves.push(move('load', message));
   } else {

@@ -16,6 +16,8 @@ export const INITIAL = 'not processed';
 export const PROCESSING = 'processing';
 /** The status of a job that a person, or the end of a parent, has cancelled; it exists wherever there are types of jobs. */
 export const CANCELLED = 'cancelled';
+/** The status of a job that had nothing to do; it exists wherever there are types of jobs. */
+export const SKIPPED = 'skipped';
 /** The status after an attempt that ran over its task's time limit. */
 export const TIME_LIMIT_EXCEEDED = 'time limit exceeded';
 
@@ -46,7 +48,7 @@ export const RUN_STATUSES: readonly Status[] = [
 /** The final statuses of jobs. They exist wherever there have been types of jobs, and leaving them out of the fixtures does not remove them. */
 export const JOB_STATUSES: readonly Status[] = [
   { message: 'completed', type: 'success' },
-  { message: 'skipped', type: 'success' },
+  { message: SKIPPED, type: 'success' },
   { message: 'failed', type: 'error' },
   { message: CANCELLED, type: 'error' },
 ];
