@@ -23,6 +23,7 @@ export interface ScriptOutputOptions {
 const MARKERS = /== (?:RESULT (START|END)|PROGRESS (\d{0,9}(?:\.\d{0,20})?)( ?%)?) ==[ \t\r]{0,100}(?:\n|$)/g;
 /** Longer than any marker with what may follow it on its line. */
 const HELD_BACK = 256;
+const LINE_END = Buffer.from('\n');
 
 /**
  * Reads what a script writes to its standard output, in pieces as they come, and keeps nothing but the last result: however
@@ -67,6 +68,8 @@ export class ScriptOutput {
       const fraction = figure === undefined ? undefined : Number(figure || NaN) / (percent === undefined ? 1 : 100);
       if (fraction !== undefined && !(fraction <= 1)) continue;
       this.#plain(bytes.subarray(at, found.index));
+      // What stood in front of a marker was a line of its own.
+      if (this.#state === 'outside') this.#options.onNoise(LINE_END);
       at = found.index + marker.length;
       if (fraction !== undefined) this.#options.onProgress(fraction);
       else if (border === 'START') this.#begin();
