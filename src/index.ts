@@ -13,12 +13,15 @@ export {
   step, type ArgumentsOf, type CancelAnswer, type Job, type JobDetails, type JobFilter, type JobOptions, type JobRef, type Jobs, type JobState, type JobStep, type JobType,
   type ResultOf,
 } from './runner/jobs.ts';
+export { ScriptJobRunner } from './scripts/script-job-runner.ts';
+export { ScriptTaskRunner, TransientScriptRunner } from './scripts/script-task-runner.ts';
+export type { FolderKeeping } from './scripts/script-folder.ts';
 export { openJobs, type OpenJobs, type OpenJobsOptions } from './jobs/open.ts';
 export { readTransientsCsv } from './fixtures/read-csv.ts';
 export { auditRegister, type Audit, type AuditFinding } from './db/audit.ts';
 export { DaemonRow, ResourceRow, ScheduleRow, StatusRow, SubjectRow, TaskRow, TransientRow } from './db/entities.ts';
 export { saveTransients } from './db/save-transients.ts';
 export {
-  AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, JobArgumentsError, JobCancelledError, JobFailedError, JobSkippedError, LeaseLostError, LockLostError, LockTakenError, PermanentError, QualifierError, ServiceError,
-  StoppingError, TimeLimitError, UnknownNameError, WaitInRunnerError, WaitTimeoutError,
+  AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, JobArgumentsError, JobCancelledError, JobFailedError, JobSkippedError, LeaseLostError, LockLostError, LockTakenError, PermanentError, QualifierError, ScriptDiedError, ScriptError,
+  ServiceError, StoppingError, TimeLimitError, UnknownNameError, WaitInRunnerError, WaitTimeoutError,
 } from './errors.ts';

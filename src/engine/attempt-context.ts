@@ -22,12 +22,14 @@ export interface ContextParts {
   clock: Clock;
   folders: { data: string; products: string };
   lock: RunContext['lock'];
+  /** Every known status message. */
+  statuses: ReadonlySet<string>;
   /** Hears how far the attempt is, 0…1. */
   progress(fraction: number): void;
 }
 
 /** What the runner of one attempt is given. */
-export function attemptContext({ subjectId, taskId, attempt, task, subject, database, log, signal, clock, folders, lock, progress }: ContextParts): RunContext {
+export function attemptContext({ subjectId, taskId, attempt, task, subject, database, log, signal, clock, folders, lock, statuses, progress }: ContextParts): RunContext {
   const read: Run = ({ text }, params) => within({ execute: (sql, inOrder) => database.read(sql, inOrder) })({ name: '', text }, params);
   let jobs: Jobs | undefined;
   return {
@@ -38,6 +40,7 @@ export function attemptContext({ subjectId, taskId, attempt, task, subject, data
     signal,
     attempt,
     idempotencyKey: `${subjectId}-${taskId}-${attempt}`,
+    statuses,
     clock,
     productsFolder: folders.products,
     dataFolder: folders.data,

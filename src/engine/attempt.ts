@@ -190,6 +190,7 @@ export class Attempt implements HeldAttempt {
     const { signal } = this.#abort;
     return attemptContext({
       subjectId: this.subjectId, taskId: this.taskId, attempt: this.attempt, task: this.task, subject: this.subject, database: this.#database, log: this.#log, signal, clock, folders,
+      statuses: this.#deps.statuses,
       lock: locksOf(hot.run, { owner: `"${this.task}" of ${this.subject}, attempt ${this.attempt}`, signal }),
       progress: (fraction) => {
         this.progress = fraction;

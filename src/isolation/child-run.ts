@@ -98,7 +98,7 @@ export class ChildRun {
     const { signal } = this.#abort;
     let toldMs = -Infinity;
     return attemptContext({
-      subjectId: subject.id, taskId, attempt, task: runner.taskName, subject: subject.name, database: this.#database, log: this.#log(), signal, clock: systemClock, folders,
+      subjectId: subject.id, taskId, attempt, task: runner.taskName, subject: subject.name, database: this.#database, log: this.#log(), signal, clock: systemClock, folders, statuses: this.#order.statuses,
       lock: locksOf(within(fork()), { owner: `"${runner.taskName}" of ${subject.name}, attempt ${attempt}`, signal }),
       progress: (fraction) => {
         if (this.#isOver || performance.now() - toldMs < PROGRESS_EVERY_MS) return;

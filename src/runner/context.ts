@@ -25,6 +25,8 @@ export interface RunContext {
   readonly attempt: number;
   /** The same for every repetition of this attempt's effects and different for any other; give it to services outside. */
   readonly idempotencyKey: string;
+  /** Every status message that there is; undefined where there is no daemon. */
+  readonly statuses?: ReadonlySet<string> | undefined;
   readonly clock: Clock;
   /** Absolute path of a folder for products (plots, files), served at /products/. */
   readonly productsFolder: string;
