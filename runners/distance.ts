@@ -8,6 +8,7 @@ export class Distance extends TransientTaskRunner {
   readonly schedule = '* * * * *';
   readonly prerequisites = { 'Transient information': 'processed' };
   readonly failedStatusMessage = 'failed';
+  override readonly reads = ['redshift', 'data.light_curve_fit'] as const;
   override readonly returns = ['processed', 'not enough data'] as const;
 
   async runProcess(transient: Transient, { em }: RunContext) {

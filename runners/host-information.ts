@@ -8,6 +8,7 @@ export class HostInformation extends TransientTaskRunner {
   readonly schedule = '* * * * *';
   readonly prerequisites = { 'Host match': 'processed' };
   readonly failedStatusMessage = 'failed';
+  override readonly reads = ['position', 'redshift'] as const;
   override readonly returns = ['processed', 'no host redshift'] as const;
 
   async runProcess(transient: Transient, { em }: RunContext) {

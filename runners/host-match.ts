@@ -1,5 +1,5 @@
-import { TransientTaskRunner, type RunContext, type Transient } from '../src/index.ts';
-import { chooseHost, SEARCH_RADIUS_ARCMIN } from './science/host-match.ts';
+import { TransientTaskRunner, type Json, type RunContext, type Transient } from '../src/index.ts';
+import { chooseHost, lightRadiusArcsec, SEARCH_RADIUS_ARCMIN } from './science/host-match.ts';
 import { boxAround, separationArcsec } from './science/sky.ts';
 import { Galaxy, Host } from './tables/entities.ts';
 
@@ -9,6 +9,7 @@ export class HostMatch extends TransientTaskRunner {
   readonly schedule = '* * * * *';
   readonly prerequisites = { 'Transient information': 'processed' };
   readonly failedStatusMessage = 'failed';
+  override readonly reads = ['position'] as const;
   override readonly returns = ['processed', 'no host', 'no host match'] as const;
 
   async runProcess(transient: Transient, { em, log }: RunContext) {
@@ -29,5 +30,19 @@ export class HostMatch extends TransientTaskRunner {
     const { galaxy, ...distance } = match;
     await em.upsert(Host, { transientId: transient.id, galaxyId: galaxy.id, ...distance });
     return { status: 'processed', result: { name: galaxy.name, ...distance } };
+  }
+
+  /** `{ name }` of a galaxy of the catalogue, however far away; null takes the host away. */
+  override async takeResult(transient: Transient, result: Json, { em }: Pick<RunContext, 'em'>): Promise<Json> {
+    await em.nativeDelete(Host, { transientId: transient.id });
+    if (result === null) return null;
+    const name = (result as { name?: unknown }).name;
+    if (typeof name !== 'string') throw new TypeError('it should be {"name": "…"}, with the name of a galaxy of the catalogue, or null for no host.');
+    const galaxy = await em.findOne(Galaxy, { name });
+    if (galaxy === null) throw new TypeError(`the catalogue has no galaxy "${name}".`);
+    const separation = separationArcsec(transient, galaxy);
+    const distance = { separationArcsec: separation, dlr: separation / lightRadiusArcsec(galaxy) };
+    await em.upsert(Host, { transientId: transient.id, galaxyId: galaxy.id, ...distance });
+    return { name, ...distance };
   }
 }

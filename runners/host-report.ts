@@ -7,6 +7,7 @@ export class HostReport extends TransientTaskRunner {
   readonly schedule = '* * * * *';
   readonly prerequisites = { 'Host information': 'processed', 'Local aperture': 'processed', Distance: 'processed' };
   readonly failedStatusMessage = 'failed';
+  override readonly reads = ['position', 'redshift'] as const;
   override readonly returns = ['processed'] as const;
 
   async runProcess({ id, name, raDeg, decDeg, redshift }: Transient, { em, result }: RunContext) {

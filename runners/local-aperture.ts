@@ -8,6 +8,7 @@ export class LocalAperture extends TransientTaskRunner {
   readonly schedule = '* * * * *';
   readonly prerequisites = { 'Transient information': 'processed' };
   readonly failedStatusMessage = 'failed';
+  override readonly reads = ['redshift'] as const;
   override readonly returns = ['processed', 'failed'] as const;
 
   async runProcess(transient: Transient, { em, log }: RunContext) {

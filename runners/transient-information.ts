@@ -8,6 +8,7 @@ export class TransientInformation extends TransientTaskRunner {
   readonly schedule = '* * * * *';
   readonly prerequisites = {};
   readonly failedStatusMessage = 'failed';
+  override readonly reads = ['position'] as const;
   override readonly returns = ['processed', 'failed'] as const;
 
   async runProcess(transient: Transient, { em, log }: RunContext) {

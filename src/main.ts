@@ -40,6 +40,7 @@ const COMMANDS = {
   run: async () => (await import('./cli/run.ts')).runCommand(),
   retry: async () => (await import('./cli/reset.ts')).retryCommand(),
   reset: async () => (await import('./cli/reset.ts')).resetCommand(),
+  edit: async () => (await import('./cli/edit.ts')).editCommand(),
   explain: async () => (await import('./cli/explain.ts')).explainCommand(),
   hold: async () => (await import('./cli/hold.ts')).holdCommand(),
   unhold: async () => (await import('./cli/hold.ts')).unholdCommand(),
@@ -50,6 +51,9 @@ const COMMANDS = {
   doctor: async () => (await import('./cli/doctor.ts')).doctorCommand(),
   graph: async () => (await import('./cli/graph.ts')).graphCommand(),
 };
+
+/** Other names of commands. */
+const ALIASES: Readonly<Record<string, CommandName>> = { retrigger: 'retry', reprocess: 'reset' };
 
 try {
   for (const name of wanted(process.argv[2])) program.addCommand((await COMMANDS[name]()).exitOverride(), { isDefault: name === 'start' });
@@ -72,7 +76,7 @@ function wanted(word: string | undefined): CommandName[] {
   const known = Object.keys(COMMANDS) as CommandName[];
   if (word === '--help' || word === '-h' || word === 'help') return known;
   if (word === undefined || word.startsWith('-')) return ['start'];
-  const name = known.find((one) => one === word);
+  const name = known.find((one) => one === (ALIASES[word] ?? word));
   if (name !== undefined) return [name];
   // Without this, a mistyped command would be an argument of the default command.
   const meant = nearest(word, known);

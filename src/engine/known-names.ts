@@ -7,10 +7,11 @@ import { nearest } from '../nearest.ts';
  *
  * @throws {UnknownNameError} with the nearest known name
  */
-export async function assertKnown(em: EntityManager, filter: { subjects?: readonly string[]; tasks?: readonly string[]; statuses?: readonly string[] }): Promise<void> {
+export async function assertKnown(em: EntityManager, filter: { subjects?: readonly string[]; tasks?: readonly string[]; statuses?: readonly string[]; kinds?: readonly string[] }): Promise<void> {
   await assertNames(em, 'transient', filter.subjects, `select name from subject where name = any (?::text[])`, `select name from subject order by name limit 5000`);
   await assertNames(em, 'task', filter.tasks, `select name from task where name = any (?::text[])`, `select name from task order by id`);
   await assertNames(em, 'status', filter.statuses, `select message as name from status where message = any (?::text[])`, `select message as name from status order by id`);
+  await assertNames(em, 'kind', filter.kinds, `select distinct kind as name from task where kind = any (?::text[])`, `select distinct kind as name from task order by kind`);
 }
 
 async function assertNames(em: EntityManager, what: string, given: readonly string[] | undefined, findSql: string, allSql: string): Promise<void> {

@@ -64,7 +64,7 @@ describe('retry and reset', () => {
   });
 
   test('reset without a filter is refused', async () => {
-    expect(await afterglow('reset')).toMatchObject({ code: 1, stderr: expect.stringContaining('Name --transient, --task or --status, or say --all.') });
+    expect(await afterglow('reset')).toMatchObject({ code: 1, stderr: expect.stringContaining('Name objects, --task, --status or another filter, or say --all.') });
   });
 
   test('an unknown name is an error with the nearest known one, and nothing is changed', async () => {

@@ -9,6 +9,7 @@ import { Migration } from '@mikro-orm/migrations';
  * - `task_register.overridden_by`: the entry has the result that a person gave it, and is not run again unless that is told.
  * - `task_register.edit_xid` and `edited_at` are set on every entry that reads an edited value. A claim whose snapshot is older
  *   than the edit would hand out the old value; it sees there that it is (src/engine/claim.ts).
+ * - `flag`: what a person doubts about an object or the result of a task, until somebody resolves it.
  * - `state_count`: how many objects of a kind were in each state, over time.
  */
 export class Migration0013Objects extends Migration {
@@ -35,6 +36,21 @@ create table edit (
 );
 create index edit_subject on edit (subject_id, id);
 create index edit_task on edit (task_id) where task_id is not null;
+
+create table flag (
+  id bigint primary key generated always as identity,
+  subject_id bigint not null references subject on delete cascade,
+  task_id integer references task on delete cascade,
+  reason text not null,
+  raised_by text not null,
+  raised_at timestamptz not null default clock_timestamp(),
+  resolved_by text,
+  resolved_at timestamptz,
+  resolution text
+);
+create index flag_subject on flag (subject_id, id);
+create index flag_task on flag (task_id) where task_id is not null;
+create index flag_open on flag (id) where resolved_at is null;
 
 create table state_count (
   kind text not null,
