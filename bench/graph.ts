@@ -3,7 +3,7 @@ import { loadFixtures } from '../src/db/load-fixtures.ts';
 import { syncGraph } from '../src/db/sync-graph.ts';
 import type { EngineTask } from '../src/engine/engine-options.ts';
 import type { TaskFixture } from '../src/fixtures/fixture.ts';
-import type { TransientTaskRunner } from '../src/runner/runner.ts';
+import type { SubjectTaskRunner } from '../src/runner/runner.ts';
 import { createStatusMachine, type StatusMachine } from '../src/status/machine.ts';
 import { INITIAL, type Status } from '../src/status/status.ts';
 
@@ -11,7 +11,7 @@ import { INITIAL, type Status } from '../src/status/status.ts';
 export interface Graph {
   statuses: readonly Status[];
   tasks: readonly TaskFixture[];
-  runners: readonly TransientTaskRunner[];
+  runners: readonly SubjectTaskRunner<unknown>[];
 }
 
 /** A graph as the database knows it: what an engine needs. */
@@ -32,14 +32,14 @@ export async function storeGraph(em: EntityManager, { statuses, tasks, runners }
 /** What {@link storeGraph} wrote, for a copy of its database. */
 export async function readGraph(em: EntityManager, { statuses, runners }: Graph): Promise<StoredGraph> {
   const statusRows = await em.execute<{ id: number; message: string }[]>(`select id, message from status`);
-  const taskRows = await em.execute<{ id: number; name: string; claim_from_id: number }[]>(`select id, name, claim_from_id from task order by id`);
+  const taskRows = await em.execute<{ id: number; name: string; kind: string; claim_from_id: number }[]>(`select id, name, kind, claim_from_id from task order by id`);
   return {
     machine: createStatusMachine(statuses),
     statusIds: new Map(statusRows.map(({ id, message }) => [message, id])),
-    tasks: taskRows.map(({ id, name, claim_from_id }) => ({
+    tasks: taskRows.map(({ id, name, kind, claim_from_id }) => ({
       id,
       name,
-      kind: 'transient',
+      kind,
       claimFrom: INITIAL,
       claimFromId: claim_from_id,
       timeLimitSeconds: null,

@@ -5,6 +5,7 @@ import { AfterglowError } from '../src/errors.ts';
 import { claimSection } from './claim/section.ts';
 import { handOnSection } from './hand-on.ts';
 import { idleSection } from './idle/section.ts';
+import { jobsSection } from './jobs/section.ts';
 import { describeMachine } from './machine.ts';
 import { page, printed } from './page.ts';
 import { DeliveryError } from './pipeline/delivery-error.ts';
@@ -17,7 +18,7 @@ import type { Bench, Section } from './section.ts';
 import { openServer } from './server.ts';
 import { startSection } from './start.ts';
 
-const PARTS = { claim: claimSection, pipeline: pipelineSection, queue: queueSection, pickup: pickUpSection, handon: handOnSection, idle: idleSection, rescue: rescueSection, start: startSection } as const;
+const PARTS = { claim: claimSection, pipeline: pipelineSection, queue: queueSection, pickup: pickUpSection, jobs: jobsSection, handon: handOnSection, idle: idleSection, rescue: rescueSection, start: startSection } as const;
 type Part = keyof typeof PARTS;
 
 const PAGE = path.resolve(import.meta.dirname, '../docs/benchmarks.md');

@@ -1,13 +1,15 @@
 import pg from 'pg';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseAddress } from '../../src/db/database.ts';
+import { jobsOf } from '../../src/jobs/open.ts';
+import { BenchJob } from '../jobs/job.ts';
 import { availablePeers } from '../peers/peers.ts';
 import { clientConfig } from '../server.ts';
 
 /** What the process that adds items is told. */
 export interface Orders {
-  /** The systems in their order, with their databases. */
-  systems: readonly { name: string; address: DatabaseAddress }[];
+  /** The systems in their order, with their databases, and what is added to each: an object or a job of ours, an item of a peer. */
+  systems: readonly { name: string; adds: 'object' | 'job' | 'item'; address: DatabaseAddress }[];
   /** Undefined where the machine has none. */
   redisSocket: string | undefined;
   items: number;
@@ -36,7 +38,7 @@ insert into transient (subject_id, ra_deg, dec_deg) select id, 10, 10 from added
 if (import.meta.main) process.once('message', (orders: Orders) => void produce(orders));
 
 async function produce({ systems, redisSocket, items, everyMs }: Orders): Promise<void> {
-  const adders = await Promise.all(systems.map(async ({ name, address }) => ({ name, ...(await adder(name, address, redisSocket)) })));
+  const adders = await Promise.all(systems.map(async (system) => ({ name: system.name, ...(await adder(system, redisSocket)) })));
   const started = nowMs();
   for (let item = 1; item <= items; item += 1) {
     for (const [turn, { name, add }] of adders.entries()) {
@@ -50,7 +52,17 @@ async function produce({ systems, redisSocket, items, everyMs }: Orders): Promis
   process.disconnect();
 }
 
-async function adder(name: string, address: DatabaseAddress, redisSocket: string | undefined): Promise<{ add(item: number): Promise<void>; close(): Promise<void> }> {
+interface Adder {
+  add(item: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function adder({ name, adds, address }: Orders['systems'][number], redisSocket: string | undefined): Promise<Adder> {
+  if (adds === 'job') {
+    const jobs = jobsOf(address, { by: 'bench' });
+    const type = new BenchJob();
+    return { add: async (item) => void (await jobs.enqueue(type, { item })), close: () => jobs.close() };
+  }
   const peer = availablePeers(redisSocket !== undefined).find((one) => one.name === name);
   if (peer !== undefined) {
     const open = await peer.open({ address, redisSocket }, 1);

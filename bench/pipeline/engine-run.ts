@@ -68,7 +68,8 @@ export async function runEngine(server: BenchServer, template: DatabaseAddress, 
   }
 }
 
-async function untilEnded(engine: Engine, expected: number): Promise<void> {
+/** Wakes an engine and waits for so many ends. @throws {DeliveryError} nothing happens any more */
+export async function untilEnded(engine: Engine, expected: number): Promise<void> {
   let silence: NodeJS.Timeout | undefined;
   let seen = -1;
   try {

@@ -57,7 +57,7 @@ describe('all benchmarks, small', () => {
     const peers = ['pg-boss', 'graphile-worker', 'graphile-worker, batching', ...(hasRedis ? ['BullMQ on Redis'] : [])];
     expect([...tables.keys()]).toEqual([
       'Measured on', 'One claim of 10 entries, milliseconds', 'One advance, milliseconds', 'The registers', '170 entries, empty runners', '170 entries, runners of 10 ms', '255 entries',
-      '200 items', 'Milliseconds until the handler begins', 'Milliseconds until the dependent runs', 'What it costs', 'Statements a minute', 'Seconds from the kill to the next start',
+      '200 items', 'Milliseconds until the handler begins', '200 jobs', 'Milliseconds until a job begins', 'Milliseconds until the dependent runs', 'What it costs', 'Statements a minute', 'Seconds from the kill to the next start',
       'Seconds', 'Resident memory of the daemon with its pages, MB', 'Ratios', 'Figures with a goal, on this machine',
     ]);
     expect(names('One claim of 10 entries, milliseconds')).toEqual(sizes(['few, blocked', 'none, after few', 'few, drained', 'many', 'none', 'many, moving on']));
@@ -68,6 +68,8 @@ describe('all benchmarks, small', () => {
     expect(names('255 entries')).toHaveLength(2);
     expect(names('200 items')).toEqual(['afterglow', ...peers]);
     expect(names('Milliseconds until the handler begins')).toEqual(['afterglow', ...peers]);
+    expect(names('200 jobs')).toEqual(['afterglow', ...peers]);
+    expect(names('Milliseconds until a job begins')).toEqual(['afterglow', ...peers]);
     expect(names('Milliseconds until the dependent runs')).toHaveLength(2);
     expect(names('Statements a minute')!.length).toBeGreaterThan(0);
     expect(names('Seconds from the kill to the next start')).toHaveLength(2);
