@@ -1,5 +1,5 @@
 import { describeError, storableText } from '../db/storable.ts';
-import { DatabaseUnavailableError, LockLostError, LockTakenError, PermanentError, ProcessDiedError, ServiceError } from '../errors.ts';
+import { DatabaseUnavailableError, LockLostError, LockTakenError, PermanentError, ProcessDiedError, ScriptDiedError, ServiceError } from '../errors.ts';
 import { waitSeconds, type RetryPolicy } from '../runner/retry-policy.ts';
 import type { Ending, Failure } from './advance.ts';
 import type { RunEnd } from './run.ts';
@@ -27,7 +27,7 @@ export interface Setting {
 /** Seconds until an entry that its runner sent back to where it was claimed from may be claimed again. */
 const SENT_BACK_SECONDS = 60;
 /** What is thrown when it was not the science that failed. */
-const MACHINERY: readonly (abstract new (...args: never[]) => Error)[] = [ServiceError, ProcessDiedError, LockTakenError, LockLostError, DatabaseUnavailableError];
+const MACHINERY: readonly (abstract new (...args: never[]) => Error)[] = [ServiceError, ProcessDiedError, ScriptDiedError, LockTakenError, LockLostError, DatabaseUnavailableError];
 
 /** Judges how an attempt ended: a result, a failure of the science, or one of the machinery that is worth another attempt. Pure. */
 export function settle(end: RunEnd, setting: Setting): Verdict {
