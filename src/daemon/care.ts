@@ -6,6 +6,8 @@ import type { Logger } from '../log.ts';
 import type { Spool } from '../spool/spool.ts';
 import { bury, look } from './look.ts';
 
+const SAID = { rescue: 'rescued', 'give up': 'rescued too often, given up', cancel: 'its daemon is gone, and it was to be cancelled: cancelled' } as const;
+
 /** Who takes care, and of what. */
 export interface Carer {
   hot: Hot;
@@ -26,7 +28,7 @@ export async function takeCare({ hot, spool, daemonId, actor, leaseSeconds, log 
   if (expired || dead.length > 0) {
     do {
       rescued = await rescue(hot, actor, dead, leaseSeconds);
-      for (const { task, subject, attempt, cause } of rescued) log.warn({ task, subject, attempt }, cause === 'rescue' ? 'rescued' : 'rescued too often, given up');
+      for (const { task, subject, attempt, cause } of rescued) log.warn({ task, subject, attempt }, SAID[cause]);
     } while (rescued.length === MOST_AT_ONCE);
   }
   if (due) await letGo(hot.run);

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { JOB_WAITS } from './job-waits.ts';
 
 /** A rule that must hold for every row, and the rows that break it. */
 export interface AuditFinding {
@@ -58,11 +59,12 @@ const entry = (detail: string) => `'"' || t.name || '" of ' || s.name || ': ' ||
 const NAMES = `join task t on t.id = r.task_id join subject s on s.id = r.subject_id`;
 
 const RULES = {
-  'Every entry counts the prerequisites that are not met.': `
+  'Every entry counts the prerequisites that are not met, and the jobs that it waits for.': `
     select ${entry(`'counts ' || r.unmet || ', there are ' || w.wanted`)}
       from task_register r ${NAMES}
-      join (select r2.subject_id, r2.task_id, coalesce(n.prerequisites, 0) - count(*) filter (where p.status_id = q.status_id) as wanted
+      join (select r2.subject_id, r2.task_id, coalesce(n.prerequisites, 0) - count(*) filter (where p.status_id = q.status_id) + coalesce(max(j.waits), 0) as wanted
               from task_register r2
+              left join (${JOB_WAITS}) j on j.subject_id = r2.subject_id and j.task_id = r2.task_id
               left join (select task_id, count(distinct prerequisite_id) as prerequisites from task_requirement group by task_id) n on n.task_id = r2.task_id
               left join task_requirement q on q.task_id = r2.task_id
               left join task_register p on p.subject_id = r2.subject_id and p.task_id = q.prerequisite_id
@@ -141,6 +143,20 @@ const RULES = {
       join subject s on s.id = q.subject_id
      where (q.approved_at is null or q.closed_at is not null)
        and not exists (select from hold h where h.subject_id = q.subject_id and h.task_id is null)`,
+  'A job has ended if, and only if, its entry has, and as the entry says.': `
+    select ${entry(`'the job is ' || coalesce(j.state, 'open') || ', its entry has status ' || r.status_id`)}
+      from job j
+      join task_register r on r.subject_id = j.subject_id and r.task_id = j.task_id ${NAMES}
+      join status x on x.id = r.status_id
+     where coalesce(j.state, 'open') <> case when x.id in (1, 2) then 'open' when x.message in ('cancelled', 'skipped') then x.message when x.type = 'error' then 'failed' else 'completed' end
+        or (j.state is null) <> (j.ended_at is null)`,
+  'What follows from a job that failed or was cancelled does not wait for it for ever.': `
+    select ${entry(`'it waits for job ' || k.subject_id || ', which has ' || k.state`)}
+      from job_parent p
+      join job k on k.subject_id = p.parent_id and k.state in ('failed', 'cancelled')
+      join job j on j.subject_id = p.job_id and j.requeues = 0 and j.state is null
+      join task_register r on r.subject_id = j.subject_id and r.task_id = j.task_id ${NAMES}
+     where k.requeues = 0 and r.status_id = 1`,
   'Every status that an entry has is one of the fixtures.': `
     select ${entry(`'status ' || r.status_id`)}
       from task_register r ${NAMES}

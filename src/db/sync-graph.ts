@@ -5,6 +5,7 @@ import { statusesOf } from '../runner/prerequisites.ts';
 import { isSubjectRunner, type TaskRunner } from '../runner/runner.ts';
 import type { StatusMachine } from '../status/machine.ts';
 import { JOB_STATUSES, RUN_STATUSES } from '../status/status.ts';
+import { JOB_WAITS } from './job-waits.ts';
 import { lockDefinitions } from './lock-definitions.ts';
 import { syncDeclarations, syncUses, syncVersions, type Ids } from './sync-declarations.ts';
 
@@ -124,11 +125,12 @@ async function syncRequirements(
   return recounted.length;
 }
 
-// The prerequisites less those that are met: of the alternatives of one at most one is, as an entry has one status.
+// The prerequisites less those that are met, and what jobs wait for: of the alternatives of one at most one is, as an entry has one status.
 const wantedCounts = (where: string) => `
 select r.subject_id, r.task_id, r.unmet,
-       coalesce(n.prerequisites, 0) - count(*) filter (where p.status_id = q.status_id) as wanted
+       coalesce(n.prerequisites, 0) - count(*) filter (where p.status_id = q.status_id) + coalesce(max(j.waits), 0) as wanted
   from task_register r
+  left join (${JOB_WAITS}) j on j.subject_id = r.subject_id and j.task_id = r.task_id
   left join (select task_id, count(distinct prerequisite_id) as prerequisites from task_requirement group by task_id) n on n.task_id = r.task_id
   left join task_requirement q on q.task_id = r.task_id
   left join task_register p on p.subject_id = r.subject_id and p.task_id = q.prerequisite_id

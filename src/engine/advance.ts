@@ -33,15 +33,33 @@ export interface Ending {
 
 /**
  * Writes how attempts of one task ended: the register's next status and the attempt's row, in one statement. The trigger
- * then lowers the dependents' counters and wakes them.
+ * then lowers the dependents' counters and wakes them. A job that was to be cancelled is cancelled, however its attempt ended.
  *
- * @returns the endings whose attempt still held its lease; of the others nothing was written
+ * @returns the endings whose attempt still held its lease, and who had wanted it stopped, where that is what was written in place
+ * of its end; of the others nothing was written
  */
-export async function advance(run: Run, taskId: number, actor: string, endings: readonly Ending[]): Promise<Set<Ending>> {
-  const rows = await run<{ subject_id: string; attempt: number }>(ADVANCE, [JSON.stringify(endings.map(toRow)), taskId, actor]);
+export async function advance(run: Run, taskId: number, actor: string, endings: readonly Ending[]): Promise<Map<Ending, Overruled | undefined>> {
+  const rows = await run<MovedRow>(ADVANCE, [JSON.stringify(endings.map(toRow)), taskId, actor]);
   // Two attempts of one entry may end at once, one of them late.
-  const moved = new Set(rows.map((row) => `${row.subject_id}/${row.attempt}`));
-  return new Set(endings.filter(({ subjectId, attempt }) => moved.has(`${subjectId}/${attempt}`)));
+  const moved = new Map(rows.map((row) => [`${row.subject_id}/${row.attempt}`, row]));
+  return new Map(endings.flatMap((ending) => {
+    const row = moved.get(`${ending.subjectId}/${ending.attempt}`);
+    return row === undefined ? [] : [[ending, row.overruled ? { by: row.cancelled_by ?? 'somebody', reason: row.cancel_reason ?? '' } : undefined]];
+  }));
+}
+
+/** Who had a job cancelled before its end was written. */
+export interface Overruled {
+  by: string;
+  reason: string;
+}
+
+interface MovedRow {
+  subject_id: string;
+  attempt: number;
+  overruled: boolean;
+  cancelled_by: string | null;
+  cancel_reason: string | null;
 }
 
 const ADVANCE = statement(`
@@ -59,16 +77,16 @@ moved as (
          warning = e.warning, wall_seconds = e.wall_seconds, last_modified = clock_timestamp()
     from ending e
    where r.subject_id = e.subject_id and r.task_id = $2 and r.attempt = e.attempt and r.status_id = 2
-  returning r.subject_id, r.attempt, r.due_at),
+  returning r.subject_id, r.attempt, r.due_at, r.status_id, r.cancelled_by, r.cancel_reason, r.cause = 'cancel' and e.cause <> 'cancel' as overruled),
 ended as (
   update attempt a
-     set ended_at = clock_timestamp(), outcome = e.outcome, failure = e.failure, status_id = e.status_id, wall_seconds = e.wall_seconds,
-         cpu_seconds = e.cpu_seconds, result = e.result, warning = e.warning, cost = e.cost, error = e.error, log = e.log, progress = null,
-         retry_at = case when e.cause = 'postpone' then coalesce(m.due_at, clock_timestamp()) end
+     set ended_at = clock_timestamp(), outcome = case when m.overruled then 'cancelled' else e.outcome end, failure = e.failure, status_id = m.status_id,
+         wall_seconds = e.wall_seconds, cpu_seconds = e.cpu_seconds, result = case when not m.overruled then e.result end, warning = e.warning, cost = e.cost, error = e.error, log = e.log, progress = null,
+         retry_at = case when e.cause = 'postpone' and not m.overruled then coalesce(m.due_at, clock_timestamp()) end
     from moved m
     join ending e on e.subject_id = m.subject_id and e.attempt = m.attempt
    where a.subject_id = e.subject_id and a.task_id = $2 and a.attempt = e.attempt)
-select subject_id, attempt from moved`);
+select subject_id, attempt, overruled, cancelled_by, cancel_reason from moved`);
 
 /** An ending as `jsonb_to_recordset` reads it. */
 export function toRow(ending: Ending): object {

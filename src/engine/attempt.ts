@@ -69,7 +69,7 @@ export class Attempt implements HeldAttempt {
     this.attempt = entry.attempt;
     this.task = task.name;
     this.subject = entry.subject.name;
-    this.timeLimitSeconds = task.runner.timeLimitSeconds ?? task.timeLimitSeconds;
+    this.timeLimitSeconds = entry.timeoutSeconds ?? task.runner.timeLimitSeconds ?? task.timeLimitSeconds;
     this.#deps = deps;
     this.#task = task;
     this.#entry = entry;
@@ -116,7 +116,7 @@ export class Attempt implements HeldAttempt {
         runAttempt(runner, this.#entry.subject, this.#context(), this.#abort, { timeLimitSeconds, statuses, claimFrom, settleSeconds, onUnsettled }),
       );
     } else if (!(reason instanceof LeaseLostError)) {
-      this.#end = reason instanceof CancelledError ? { cause: 'cancel', status: claimFrom, error: reason } : { cause: 'release', status: claimFrom };
+      this.#end = reason instanceof CancelledError ? stopped(reason, runner, claimFrom) : { cause: 'release', status: claimFrom };
     }
     this.#wallSeconds = (options.clock.monotonicMs() - started) / 1000;
     this.#cpuSeconds = cpuSeconds();
@@ -134,7 +134,7 @@ export class Attempt implements HeldAttempt {
     }));
     this.#wallSeconds = wallSeconds;
     this.#cpuSeconds = cpuSeconds;
-    if (this.#abort.signal.aborted) return stopped(this.#abort.signal.reason, claimFrom);
+    if (this.#abort.signal.aborted) return stopped(this.#abort.signal.reason, runner, claimFrom);
     return 'returned' in outcome ? outcome.returned : this.#failedBy(outcome.thrown);
   }
 
@@ -153,7 +153,8 @@ export class Attempt implements HeldAttempt {
         const failure = await this.#commitTogether(end, verdict);
         if (failure === undefined) return await this.#afterwards(end, verdict);
         if (failure instanceof LeaseLostError) return lost();
-        end = this.#failedBy(failure);
+        // A word that it should stop, which had not come here yet.
+        end = (isA(CancelledError, failure) ? stopped(failure, this.#task.runner, this.#task.claimFrom) : undefined) ?? this.#failedBy(failure);
         verdict = this.#settle(end);
       } else {
         await this.#written.rollback();

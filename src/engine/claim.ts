@@ -12,6 +12,8 @@ export interface ClaimedEntry {
   attempt: number;
   /** Failures of the machinery since its last result. */
   setbacks: number;
+  /** What this one attempt may take, in place of what its task says; of jobs. */
+  timeoutSeconds?: number | undefined;
   /** What the runner gets: a {@link Transient}, a {@link Request}, or the plain subject for other kinds. */
   subject: Transient | Request | Subject;
 }
@@ -83,6 +85,7 @@ function toEntry(task: { id: number; kind: string }, row: ClaimRow): ClaimedEntr
     taskId: task.id,
     attempt: row.attempt,
     setbacks: row.setbacks,
+    timeoutSeconds: row.timeout_seconds ?? undefined,
     subject: subjectOf(task.kind, row),
   };
 }
@@ -153,7 +156,7 @@ logged as (
   -- Not now(): that is when the statement came, and a prerequisite may have ended since.
   insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version, started_at, queue_seconds)
   select subject_id, $1, attempt, $2, $5, clock_timestamp(), greatest(0, extract(epoch from clock_timestamp() - ready_at)) from claimed)
-select c.subject_id, c.attempt, c.setbacks, ${SUBJECT_COLUMNS}
+select c.subject_id, c.attempt, c.setbacks, (select j.timeout_seconds from job j where j.subject_id = c.subject_id) as timeout_seconds, ${SUBJECT_COLUMNS}
   from claimed c
   join subject s on s.id = c.subject_id
   left join transient t on t.subject_id = c.subject_id
@@ -176,7 +179,7 @@ export interface SubjectColumns {
   photometric_class: string | null;
   milkyway_dust_reddening: number | null;
 }
-type ClaimRow = SubjectColumns & { attempt: number; setbacks: number };
+type ClaimRow = SubjectColumns & { attempt: number; setbacks: number; timeout_seconds: number | null };
 
 function toSubject(row: SubjectColumns): Omit<Subject, 'kind'> {
   return {

@@ -8,8 +8,8 @@ export interface RescuedEntry {
   subject: string;
   task: string;
   attempt: number;
-  /** `rescue`: it will be run again. `give up`: that happened too often, it has its failed status. */
-  cause: 'rescue' | 'give up';
+  /** `rescue`: it will be run again. `give up`: that happened too often, it has its failed status. `cancel`: it is a job that was to be cancelled anyway. */
+  cause: 'rescue' | 'give up' | 'cancel';
 }
 
 /** Entries that one call takes back at most; a full answer means that there may be more. */
@@ -43,7 +43,7 @@ interface TakenRow {
   subject: string;
   task: string;
   attempt: number;
-  cause: 'rescue' | 'give up';
+  cause: RescuedEntry['cause'];
 }
 
 const RESCUE = statement(`

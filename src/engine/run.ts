@@ -60,7 +60,7 @@ export async function runAttempt(
     return finished(runner, returned, options.statuses);
   } catch (error) {
     // A runner that passes the signal on throws an AbortError of its own; what counts is why it was told to stop.
-    if (abort.signal.aborted) return stopped(abort.signal.reason, options.claimFrom);
+    if (abort.signal.aborted) return stopped(abort.signal.reason, runner, options.claimFrom);
     return { cause: 'fail', status: runner.failedStatusMessage, error: error ?? new OutcomeError(`The runner of "${runner.taskName}" threw ${String(error)}.`) };
   } finally {
     for (const timer of timers) clearTimeout(timer);
@@ -77,10 +77,10 @@ export async function outcomeOf(runner: SubjectTaskRunner<unknown>, subject: unk
 }
 
 /** The end of an attempt that was told to stop, by the reason; undefined where nothing may be written. */
-export function stopped(reason: unknown, claimFrom: string): RunEnd | undefined {
+export function stopped(reason: unknown, runner: Pick<SubjectTaskRunner<unknown>, 'cancelledStatusMessage'>, claimFrom: string): RunEnd | undefined {
   if (reason instanceof LeaseLostError) return undefined;
   if (reason instanceof StoppingError) return { cause: 'release', status: claimFrom };
-  if (reason instanceof CancelledError) return { cause: 'cancel', status: claimFrom, error: reason };
+  if (reason instanceof CancelledError) return { cause: 'cancel', status: runner.cancelledStatusMessage ?? claimFrom, error: reason };
   return { cause: 'time out', status: TIME_LIMIT_EXCEEDED, error: reason };
 }
 

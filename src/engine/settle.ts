@@ -38,7 +38,7 @@ export function settle(end: RunEnd, setting: Setting): Verdict {
   }
   if (end.cause === 'release') return { cause: 'release', status: claimFrom, failure: undefined, setbacks, reason: undefined, dueInSeconds: undefined };
   const message = messageOf(setting.interruption ?? end.error);
-  if (end.cause === 'cancel') return { cause: 'cancel', status: claimFrom, failure: undefined, setbacks, reason: message, dueInSeconds: undefined };
+  if (end.cause === 'cancel') return { cause: 'cancel', status: end.status, failure: undefined, setbacks, reason: message, dueInSeconds: undefined };
   const failure: Failure = end.cause === 'fail' && (setting.interruption !== undefined || isMachinery(end.error)) ? 'machinery' : 'science';
   const retried = failure === 'machinery' || (end.cause === 'time out' ? policy.timeLimit : policy.thrown && !isA(PermanentError, end.error));
   if (!retried) return { cause: end.cause, status: end.status, failure, setbacks: 0, reason: message, dueInSeconds: undefined };

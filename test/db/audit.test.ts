@@ -42,7 +42,7 @@ const of = (subject: string, task = 'Match') => `subject_id = (select id from su
 
 // Each rule, broken by hand, with what is found.
 const BROKEN: Readonly<Record<string, readonly [sql: string, found: string]>> = {
-  'Every entry counts the prerequisites that are not met.': [`update task_register set unmet = unmet + 1 where ${of('failed', 'Report')}`, '"Report" of failed: counts 2, there are 1'],
+  'Every entry counts the prerequisites that are not met, and the jobs that it waits for.': [`update task_register set unmet = unmet + 1 where ${of('failed', 'Report')}`, '"Report" of failed: counts 2, there are 1'],
   'The last transition of an entry leads to its status.': [`delete from transition where id = (select max(id) from transition where ${of('failed')})`, '"Match" of failed: the log leads to status 2, it has'],
   'Every transition of an entry begins where the one before it led.': [`update transition set from_id = 3 where id = (select max(id) from transition where ${of('failed')})`, '"Match" of failed: transition'],
   'An entry that nothing has happened to is not processed, and has no attempt.': [`update task_register set attempt = 1 where ${of('waits', 'Report')}`, '"Report" of waits: it has status 1 and 1 attempts, and the log knows nothing of it'],
@@ -61,6 +61,15 @@ const BROKEN: Readonly<Record<string, readonly [sql: string, found: string]>> = 
   'A request that nobody has approved, or that is closed, is held.': [
     `insert into request (subject_id, email, type, requested_at, deadline, created_at, created_by)
      select id, 'ada@example.org', 'delete', now(), now(), now(), 'ada' from subject where name = 'done'`, 'done: it waits for approval'],
+  'A job has ended if, and only if, its entry has, and as the entry says.': [
+    `insert into job (subject_id, task_id, enqueued_by) select subject_id, task_id, 'ada' from task_register where ${of('done')}`, '"Match" of done: the job is open, its entry has status'],
+  'What follows from a job that failed or was cancelled does not wait for it for ever.': [
+    `with j as (
+       insert into job (subject_id, task_id, enqueued_by, state, ended_at)
+       select subject_id, task_id, 'ada', case when status_id <> 1 then 'failed' end, case when status_id <> 1 then now() end
+         from task_register where (${of('failed')}) or (${of('waits', 'Report')}) returning subject_id, state)
+     insert into job_parent (job_id, parent_id, place) select a.subject_id, b.subject_id, 1 from j a, j b where a.state is null and b.state = 'failed'`,
+    '"Report" of waits: it waits for job'],
   'Every status that an entry has is one of the fixtures.': [`update task_register set status_id = 99 where ${of('done')}`, '"Match" of done: status 99'],
 };
 

@@ -309,7 +309,7 @@ begin
     join task t on t.id = n.task_id
    where j.state in ('failed', 'cancelled') and n.subject_id = any (ended);
   while cardinality(level) > 0 loop
-    select array_agg(c.job_id), array_agg(c.task), array_agg('cancelled'), array_agg(c.why)
+    select array_agg(c.job_id), array_agg(c.task), array_agg('cancelled'::text), array_agg(c.why)
       into level, names, states, reasons
       from (select distinct on (p.job_id) p.job_id, t.name as task,
                    left('parent ' || l.id || ' "' || l.task || '" ' || l.state || case when l.reason = '' then '' else ': ' || l.reason end, 500) as why

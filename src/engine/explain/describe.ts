@@ -44,6 +44,10 @@ function sentenceOf(obstacle: Obstacle, { task, now }: About): string {
       if (obstacle.found === null) return `It waits for "${obstacle.task}" to be ${wanted}, which its object does not go through`;
       return `It waits for "${obstacle.task}" to be ${wanted}; that is "${obstacle.found}" since ${at(obstacle.since!)}`;
     }
+    case 'parent':
+      return `It waits for job ${obstacle.id} "${obstacle.name}", which ${parentStands(obstacle)}`;
+    case 'key':
+      return `It waits for its turn among the jobs of the key "${obstacle.key}"`;
     case 'hold':
       return `${obstacle.task === null ? 'Its object is' : 'It is'} held by ${obstacle.by} since ${at(obstacle.at)}: ${obstacle.reason}${obstacle.until === null ? '' : `; until ${at(obstacle.until)}`}`;
     case 'drift':
@@ -75,6 +79,11 @@ function sentenceOf(obstacle: Obstacle, { task, now }: About): string {
     case 'no place':
       return `All ${obstacle.concurrency} places of the daemons that can run it are taken`;
   }
+}
+
+function parentStands({ state, reason }: Extract<Obstacle, { kind: 'parent' }>): string {
+  const why = reason === null ? '' : `: ${reason.replace(/\.$/, '')}`;
+  return state === 'running' ? 'is running' : state === 'pending' ? `is pending${why}` : state === 'cancelled' ? `was cancelled${why}` : `has ${state}${why}`;
 }
 
 function doneSentence({ status, type, claimFrom, since, failure, reason }: Extract<Obstacle, { kind: 'done' }>, at: (iso: string) => string): string {
@@ -119,6 +128,8 @@ function actOf(obstacle: Obstacle, { subject, task }: About): string | undefined
       return `"afterglow unhold ${obstacle.task === null ? quoted(subject) : entry}" lets it go`;
     case 'schedule off':
       return 'the board switches it on';
+    case 'parent':
+      return obstacle.state === 'pending' || obstacle.state === 'running' ? undefined : `"afterglow jobs requeue ${obstacle.id}" has that done again`;
     case 'due':
       return obstacle.isOver ? undefined : `"afterglow retry --transient ${quoted(subject)} --task ${quoted(task)}" has it done now`;
     case 'no daemon':

@@ -11,6 +11,10 @@ export type Obstacle =
   | { kind: 'running'; attempt: number; by: string | null; since: string; leaseSeconds: number; progress: number | null; cancelledBy: string | null; cancelReason: string | null }
   /** Any of the statuses `wanted` will do; `found` is null where the object has no entry of that task. */
   | { kind: 'prerequisite'; task: string; wanted: readonly string[]; found: string | null; since: string | null }
+  /** A job waits for a parent. */
+  | { kind: 'parent'; id: string; name: string; state: string; reason: string | null }
+  /** A job waits for others of its key. */
+  | { kind: 'key'; key: string }
   /** `task` is null where the object is held as a whole. */
   | { kind: 'hold'; task: string | null; by: string; reason: string; at: string; until: string | null }
   /** The counter or the mark in the register disagrees with what it is made of: a defect. */
@@ -98,7 +102,7 @@ class Explainer {
       const { status, type, since, failure, reason, error } = entry;
       return [{ kind: 'done', status, type, claimFrom: task.claimFrom, since, failure, reason: reason ?? error }, ...holds];
     }
-    const prerequisites = this.#unmet(entry, task);
+    const prerequisites = [...this.#unmet(entry, task), ...jobWaits(entry)];
     const drift: Obstacle[] = entry.unmet !== prerequisites.length || entry.held !== holds.length > 0 ? [{ kind: 'drift', unmet: entry.unmet, held: entry.held }] : [];
     const stops = [...prerequisites, ...holds, ...drift, ...this.#ofTask(task), ...dueOf(entry, task, this.#snapshot.now), ...limitsOfTask(task)];
     const turn = stops.length === 0 ? turnOf(entry, task) : [];
@@ -169,6 +173,11 @@ class Explainer {
 
 function runningOf({ attempt, runBy, startedAt, since, leaseSeconds, progress, cancelledBy, cancelReason }: EntryState): Obstacle {
   return { kind: 'running', attempt, by: runBy, since: startedAt ?? since, leaseSeconds: leaseSeconds ?? 0, progress, cancelledBy, cancelReason };
+}
+
+/** What a job waits for. */
+function jobWaits({ parents, parkedBy }: EntryState): Obstacle[] {
+  return [...parents.map((parent): Obstacle => ({ kind: 'parent', ...parent })), ...(parkedBy === null ? [] : [{ kind: 'key', key: parkedBy } as const])];
 }
 
 function dueOf({ dueAt, dispatchedAt, reason, setbacks, waitsFor }: EntryState, { mostAttempts }: TaskState, now: string): Obstacle[] {

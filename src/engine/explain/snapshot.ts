@@ -42,6 +42,10 @@ export interface EntryState {
   progress: number | null;
   /** The message of its last attempt's error. */
   error: string | null;
+  /** Of a job, the parents that are not completed. */
+  parents: readonly { id: string; name: string; state: string; reason: string | null }[];
+  /** Of a job that waits for its turn among those of its key, the key. */
+  parkedBy: string | null;
   /** Entries of the task that are eligible and come before it, at most {@link MOST_AHEAD}; counted where the task is limited and this one is eligible. */
   ahead: number | null;
 }
@@ -113,12 +117,23 @@ const aheadSql = (status: string) => `
          and (o.public_timestamp < r.public_timestamp or o.priority > r.priority or (o.priority = r.priority and o.subject_id < r.subject_id))
        limit ${MOST_AHEAD}) before`;
 
+const PARENTS = `
+  select coalesce(jsonb_agg(jsonb_build_object('id', j.subject_id::text, 'name', jt.name, 'reason', f.reason,
+           'state', coalesce(j.state, case when f.status_id = 2 then 'running' else 'pending' end)) order by p.place), '[]')
+    from job_parent p
+    join job j on j.subject_id = p.parent_id
+    join task jt on jt.id = j.task_id
+    join task_register f on f.subject_id = j.subject_id and f.task_id = j.task_id
+   where p.job_id = r.subject_id and t.kind = 'job:' || t.name and coalesce(j.state, 'open') not in ('completed', 'skipped')`;
+
 const ENTRIES = `
   select r.subject_id::text as "subjectId", s.name as subject, r.task_id as "taskId", st.message as status, st.type, r.unmet, r.held, r.attempt, r.setbacks, r.failure,
          r.reason, r.waits_for as "waitsFor", r.due_at as "dueAt", r.dispatched_at as "dispatchedAt", r.last_modified as since, r.cancel_reason as "cancelReason",
          r.cancelled_by as "cancelledBy", case when r.status_id = 2 then d.role || ' ' || d.id || ' (' || d.host || ':' || d.pid || ')' end as "runBy",
          case when r.status_id = 2 then extract(epoch from r.lease_until - clock_timestamp()) end as "leaseSeconds",
          case when r.status_id = 2 then a.started_at end as "startedAt", case when r.status_id = 2 then a.progress end as progress, a.error->>'message' as error,
+         case when r.unmet > 0 then (${PARENTS}) else '[]' end as parents,
+         case when r.unmet > 0 then (select j.key from job j where j.subject_id = r.subject_id and j.task_id = r.task_id and j.parked) end as "parkedBy",
          case when not (r.ready and r.due_at is null and r.status_id = t.claim_from_id and (t.concurrency is not null or exists (select from task_use u where u.task_id = t.id))) then null
               when t.claim_from_id = 1 then (${aheadSql('1')})
               else (${aheadSql('t.claim_from_id')})
