@@ -247,6 +247,22 @@ export class LockTakenError extends AfterglowError {
   }
 }
 
+/** A command that was put into the queue did not end with exit code 0. What it printed is kept with it. */
+export class CommandFailedError extends AfterglowError {
+  readonly code = 'COMMAND_FAILED';
+  readonly exitCodeOfCommand: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  constructor(command: string, { exitCode, signal, stdout, stderr }: { exitCode: number | null; signal: string | null; stdout: string; stderr: string }) {
+    const how = exitCode === null ? `was ended by ${signal ?? 'nobody knows what'}` : `ended with exit code ${exitCode}`;
+    const last = stderr.trimEnd().slice(-2000);
+    super(`"afterglow ${command}" ${how}${last === '' ? '.' : `:\n${last}`}`);
+    this.exitCodeOfCommand = exitCode ?? undefined;
+    this.stdout = stdout;
+    this.stderr = stderr;
+  }
+}
+
 /** A hook threw, or took too long. */
 export class HookError extends AfterglowError {
   readonly code = 'HOOK';

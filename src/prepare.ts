@@ -9,6 +9,7 @@ import { launchPostgres, type EmbeddedPostgres } from './db/postgres/launch.ts';
 import { syncGraph, type GraphOptions, type GraphSync } from './db/sync-graph.ts';
 import { readWork, type Work } from './engine/read-work.ts';
 import { GraphError, RefusedError } from './errors.ts';
+import { withBuiltIn } from './flows/built-in.ts';
 import { readGraph } from './read-graph.ts';
 import { withoutPassword, type Logger } from './log.ts';
 import type { Hook } from './runner/hook.ts';
@@ -34,7 +35,7 @@ export interface Home {
 
 /** What a worker needs to begin. */
 export interface PreparedWork extends Work {
-  /** The runners of active tasks. */
+  /** The runners of active tasks; of those without an object, the ones that are not outdated. */
   runners: readonly TaskRunner[];
   /** What is done before and after attempts. */
   hooks: readonly Hook[] | undefined;
@@ -61,7 +62,7 @@ export async function openHome(config: Config, log: Logger, poolSize = 8, option
   if (options.mustExist && config.databaseUrl === undefined && !existsSync(path.join(config.dataFolder, 'postgres'))) {
     throw new RefusedError(`There is no database in ${config.dataFolder}, and DATABASE_URL is not set. Name the database of a daemon with DATABASE_URL, or with --data the data folder of one on this machine.`);
   }
-  const pipeline = await loadPipeline(config.runnersFile);
+  const pipeline = withBuiltIn(await loadPipeline(config.runnersFile), config.runnersFile);
   const folders = { data: config.dataFolder, products: path.join(config.dataFolder, 'products') };
   await mkdir(folders.products, { recursive: true });
   let server: EmbeddedPostgres | undefined;
@@ -151,5 +152,6 @@ export async function prepareWork({ pipeline, database, log }: Home): Promise<Pr
   if (work === undefined) throw new RefusedError('No daemon has ever prepared this database: there are no tasks in it. Start one first ("afterglow start"), with the same database.');
   const jobs = jobRunners(periodicRunners).filter(({ taskName }) => work.active.has(taskName));
   if (jobs.length > 0) log.info(`jobs that can be enqueued: ${jobs.map(({ taskName }) => `"${taskName}"`).join(', ')}`);
-  return { ...work, runners: periodicRunners.filter(({ taskName }) => work.active.has(taskName)), hooks: pipeline.hooks, readWork: read };
+  const isUsed = (runner: TaskRunner) => work.active.has(runner.taskName) && (isSubjectRunner(runner) || !work.outdated.some(({ task }) => task === runner.taskName));
+  return { ...work, runners: periodicRunners.filter(isUsed), hooks: pipeline.hooks, readWork: read };
 }

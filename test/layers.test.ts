@@ -14,7 +14,7 @@ interface Layer {
 const LAYERS: readonly Layer[] = [
   {
     name: 'ground',
-    parts: ['src/compile-cache.ts', 'src/clock.ts', 'src/errors.ts', 'src/log.ts', 'src/nearest.ts', 'src/version.ts', 'src/runner/outcome.ts', 'src/daemon/process-identity.ts', 'src/engine/running.ts'],
+    parts: ['src/compile-cache.ts', 'src/clock.ts', 'src/errors.ts', 'src/log.ts', 'src/nearest.ts', 'src/version.ts', 'src/runner/outcome.ts', 'src/daemon/process-identity.ts', 'src/engine/running.ts', 'src/engine/retry-deadlock.ts'],
     mayImport: [],
     because: 'everything else stands on it, so it knows nothing of the rest',
   },
@@ -115,6 +115,18 @@ const LAYERS: readonly Layer[] = [
     because: 'it calls what authors want done around attempts, as the engine asks, and leaves what becomes of them to the engine',
   },
   {
+    name: 'flows',
+    parts: ['src/flows', 'src/notices'],
+    mayImport: ['ground', 'runner', 'scripts', 'db', 'jobs'],
+    because: 'what it does it does by jobs, which every daemon runs like those of authors',
+  },
+  {
+    name: 'requests',
+    parts: ['src/requests'],
+    mayImport: ['ground', 'status', 'fixtures', 'runner', 'db', 'engine'],
+    because: 'what people do with requests is the same from a page, a program and a command, so it knows none of them',
+  },
+  {
     name: 'bullmq',
     parts: ['src/bullmq'],
     mayImport: ['ground', 'db', 'engine'],
@@ -129,19 +141,19 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'preparation',
     parts: ['src/prepare.ts', 'src/read-graph.ts'],
-    mayImport: ['ground', 'config', 'status', 'fixtures', 'runner', 'db', 'engine'],
+    mayImport: ['requests', 'flows', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'engine'],
     because: 'it opens and checks what daemon and commands need, before either runs',
   },
   {
     name: 'web',
     parts: ['src/web'],
-    mayImport: ['bullmq', 'ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine'],
+    mayImport: ['requests', 'bullmq', 'ground', 'config', 'status', 'runner', 'db', 'schedule', 'engine'],
     because: 'pages show what the database says, so that they are right for every daemon and not for theirs alone',
   },
   {
     name: 'cli',
     parts: ['src/cli'],
-    mayImport: ['bullmq', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web', 'objects'],
+    mayImport: ['requests', 'flows', 'jobs', 'bullmq', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web', 'objects'],
     because: 'a command puts the others together',
   },
   {

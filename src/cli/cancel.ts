@@ -2,6 +2,7 @@ import { Argument, InvalidArgumentError } from 'commander';
 import { cancelEntry, cancelled, type CancelEnd, type CancelledEntry } from '../engine/cancel.ts';
 import { command, person, withHome, type CommonOptions } from './common.ts';
 import { print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 
 /** How long the end of the attempt is waited for, seconds. */
 const WAIT_SECONDS = 30;
@@ -10,11 +11,11 @@ type Options = CommonOptions & { reason: string; wait: number | false; json?: tr
 
 /** `afterglow cancel`: what runs is stopped, wherever it runs. */
 export const cancelCommand = () =>
-  command(
+  queueable(command(
     'cancel',
     'stop a task that runs on a transient, wherever it runs',
     'Has whoever runs the task stop it, and holds the entry, so that it is not run again until "afterglow unhold". Waits until that is done.\n\nExit codes: 0 it runs no more, without a result; 1 it came to its end by itself first, and what it came to stays; 3 it still runs after the wait.',
-  )
+  ))
     .addArgument(new Argument('<transient>', 'name of the transient'))
     .addArgument(new Argument('<task>', 'name of the task'))
     .requiredOption('--reason <text>', 'why; the attempt and the hold keep it')

@@ -50,4 +50,7 @@ export async function withHome<T>(options: CommonOptions, act: (home: Home) => P
 }
 
 /** Who a person is, for the log of transitions: `person <login>`. */
-export const person = (): string => `person ${process.env.USER ?? process.env.LOGNAME ?? 'unknown'}`;
+export const person = (): string => `person ${login()}`;
+
+/** The name that they are logged in by. */
+export const login = (): string => process.env.USER ?? process.env.LOGNAME ?? 'unknown';

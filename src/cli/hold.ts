@@ -2,6 +2,7 @@ import { Argument } from 'commander';
 import { liftHolds, placeHolds, targetOf, type Hold, type LiftedHold, type PlacedHold } from '../engine/hold.ts';
 import { command, person, withHome, type CommonOptions } from './common.ts';
 import { plural, print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 import { parseUntil } from './until.ts';
 
 type Options = CommonOptions & { dryRun?: true; json?: true };
@@ -10,11 +11,11 @@ const words = new Argument('<name...>', 'names of transients; the last of severa
 
 /** `afterglow hold`: nobody runs it until it is let go. */
 export const holdCommand = () =>
-  command(
+  queueable(command(
     'hold',
     'keep transients, or one task of them, from being run',
     'Holds transients, or one task of them (the last name): they are not run until they are let go with "afterglow unhold" or the time is over. What runs already runs to its end; "afterglow cancel" stops it.',
-  )
+  ))
     .addArgument(words)
     .requiredOption('--reason <text>', 'why; people see it wherever they see the entry')
     .option('--until <when>', 'a span such as 90m, 2d or 1h30m, or a time such as 2026-12-01T06:00Z; without it until a person lets go', parseUntil)
@@ -30,7 +31,7 @@ export const holdCommand = () =>
 
 /** `afterglow unhold`: it may run again. */
 export const unholdCommand = () =>
-  command('unhold', 'let go what is held', 'Lifts the holds on transients, or on one task of them (the last name). A hold on a transient and one on a task of it are two: each is lifted by itself.')
+  queueable(command('unhold', 'let go what is held', 'Lifts the holds on transients, or on one task of them (the last name). A hold on a transient and one on a task of it are two: each is lifted by itself.'))
     .addArgument(words)
     .option('--dry-run', 'only say what would be let go')
     .option('--json', 'what was lifted and what is left as JSON: [{"subject", "task", "lifted", "left"}]')

@@ -4,14 +4,15 @@ import { FileProblemsError } from '../errors.ts';
 import { readTransientsCsv } from '../fixtures/read-csv.ts';
 import { command, withHome, type CommonOptions } from './common.ts';
 import { plural, print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 
 /** `afterglow ingest`: transients from a CSV file. */
 export const ingestCommand = () =>
-  command(
+  queueable(command(
     'ingest',
     'take in transients from a CSV file',
     'Takes in transients: columns name, ra, dec (ICRS; degrees, or hours:minutes:seconds and degrees:minutes:seconds), and if you like redshift, class and public_timestamp; empty or None where unknown. Known transients keep what the file does not say. If a line is bad, all bad lines are listed and nothing is taken.',
-  )
+  ))
     .addArgument(new Argument('<file>', 'the CSV file, with a header line'))
     .option('--dry-run', 'only check the file')
     .option('--json', 'what was added, changed and left alone, as JSON')
