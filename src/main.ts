@@ -49,6 +49,8 @@ const COMMANDS = {
   export: async () => (await import('./cli/export.ts')).exportCommand(),
   settings: async () => (await import('./cli/settings.ts')).settingsCommand(),
   doctor: async () => (await import('./cli/doctor.ts')).doctorCommand(),
+  'run-jobs': async () => (await import('./cli/run-jobs.ts')).runJobsCommand(),
+  runs: async () => (await import('./cli/runs.ts')).runsCommand(),
   graph: async () => (await import('./cli/graph.ts')).graphCommand(),
 };
 
