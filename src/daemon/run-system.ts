@@ -97,6 +97,7 @@ async function invoke(
     get jobs() {
       return (jobs ??= new DatabaseJobs({ run: within(run.database.em), read, by: `"${runner.taskName}"` }));
     },
+    isSuperseded: async () => false,
     parentResults: async () => [],
     lock: locksOf(deps.hot.run, { owner: `"${runner.taskName}" (${deps.idempotencyKey})`, signal: run.signal }),
   });

@@ -1,6 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { JobRunner } from '../runner/job.ts';
+import { goesByKeys } from '../runner/job-policies.ts';
 import { claimFromOf } from '../runner/prerequisites.ts';
 import { retryPolicyOf } from '../runner/retry-policy.ts';
 import type { SubjectTaskRunner, TaskRunner } from '../runner/runner.ts';
@@ -24,6 +26,7 @@ export async function syncDeclarations(tx: EntityManager, runners: readonly Subj
       claim_from_id: ids.status(claimFromOf(runner)), failed_status_id: ids.status(runner.failedStatusMessage),
       most_attempts: attempts, retry_base_seconds: baseSeconds, retry_factor: factor, retry_cap_seconds: capSeconds, retries_per_hour: perHour,
       concurrency: runner.concurrency ?? null, requires: runner.requires, reads: runner.reads ?? null,
+      concurrency_per_key: runner instanceof JobRunner ? (runner.concurrencyPerKey ?? null) : null, goes_by_keys: runner instanceof JobRunner && goesByKeys(runner),
     };
   });
   await tx.execute(setDeclarations, [JSON.stringify(rows)]);
@@ -31,7 +34,7 @@ export async function syncDeclarations(tx: EntityManager, runners: readonly Subj
 
 const DECLARED = [
   'runner_version', 'claim_from_id', 'failed_status_id', 'most_attempts', 'retry_base_seconds', 'retry_factor', 'retry_cap_seconds',
-  'retries_per_hour', 'concurrency', 'requires', 'reads',
+  'retries_per_hour', 'concurrency', 'requires', 'reads', 'concurrency_per_key', 'goes_by_keys',
 ];
 
 const setDeclarations = `
@@ -40,7 +43,7 @@ update task t
   from jsonb_to_recordset(?::jsonb) as g(
          id integer, runner_version integer, claim_from_id smallint, failed_status_id smallint, most_attempts smallint,
          retry_base_seconds double precision, retry_factor double precision, retry_cap_seconds double precision,
-         retries_per_hour integer, concurrency integer, requires text[], reads text[])
+         retries_per_hour integer, concurrency integer, requires text[], reads text[], concurrency_per_key integer, goes_by_keys boolean)
  where t.id = g.id
    and (${DECLARED.map((column) => `t.${column}`).join(', ')})
        is distinct from (${DECLARED.map((column) => `g.${column}`).join(', ')})`;

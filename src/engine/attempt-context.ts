@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { within } from '../db/run-within.ts';
 import { DatabaseJobs } from '../jobs/jobs.ts';
+import { isSuperseded } from '../jobs/keyed-runs.ts';
 import { parentResults } from '../jobs/read.ts';
 import type { Run } from '../db/hot.ts';
 import type { RunContext, RunLog } from '../runner/context.ts';
@@ -50,6 +51,7 @@ export function attemptContext({ subjectId, taskId, attempt, task, subject, data
     get jobs() {
       return (jobs ??= new DatabaseJobs({ run: within(database.em), read, by: `"${task}" of ${subject}, attempt ${attempt}` }));
     },
+    isSuperseded: () => isSuperseded(read, subjectId).catch(() => false),
     parentResults: () => parentResults(read, subjectId),
   };
 }

@@ -3,6 +3,8 @@ import { JobCancelledError, JobFailedError, JobSkippedError, OutcomeError, Refus
 import { runningNow } from '../engine/running.ts';
 import type { Job, JobDetails, JobFilter, JobOptions, JobRef, Jobs, JobStep, JobType, CancelAnswer } from '../runner/jobs.ts';
 import { enqueueJobs, idOf, type NewJob } from './enqueue.ts';
+import { assertUnkeyed, enqueueAllKeyed, enqueueOneKeyed, readKeys, type KeyedJob } from './enqueue-keyed.ts';
+import { lastRun, skipReasons } from './keyed-runs.ts';
 import type { JobEar } from './job-ear.ts';
 import { listJobs, readJob, readStand, type JobStand } from './read.ts';
 import { untilEnded } from './wait.ts';
@@ -11,6 +13,8 @@ import { untilEnded } from './wait.ts';
 export interface JobsParts {
   /** Runs statements, in whatever transaction they belong to. */
   run: Run;
+  /** Begins a transaction for several statements that belong together; `run` belongs to one already unless given. */
+  transaction?: <T>(act: (run: Run) => Promise<T>) => Promise<T>;
   /** Reads what needs no transaction; `run` unless given. */
   read?: Run;
   /** Who enqueues and cancels, unless a call says otherwise. */
@@ -24,13 +28,15 @@ export interface JobsParts {
 /** Jobs over one way to the database. */
 export class DatabaseJobs implements Jobs {
   readonly #run: Run;
+  readonly #transaction: <T>(act: (run: Run) => Promise<T>) => Promise<T>;
   readonly #read: Run;
   readonly #by: string;
   readonly #types: ReadonlyMap<string, JobType>;
   readonly #ear: JobEar | undefined;
 
-  constructor({ run, read = run, by, types = [], ear }: JobsParts) {
+  constructor({ run, transaction = (act) => act(run), read = run, by, types = [], ear }: JobsParts) {
     this.#run = run;
+    this.#transaction = transaction;
     this.#read = read;
     this.#by = by;
     this.#types = new Map([...types].map((type) => [type.taskName, type]));
@@ -39,7 +45,11 @@ export class DatabaseJobs implements Jobs {
 
   // The interface says what comes back for what; here they are jobs of any type.
   async enqueue(type: JobType | string, args: object, options: JobOptions = {}): Promise<Job<never>> {
-    return (await this.#enqueue([{ type, args, options } as unknown as NewJob]))[0]!;
+    const job = { type, args, options } as unknown as NewJob;
+    const keyed = await this.#keys([job]);
+    if (keyed === undefined) return (await enqueueJobs(this.#run, [job], this.#types, this.#by))[0]!;
+    // Undefined where its limit is silent, as the interface says.
+    return (await this.#transaction((run) => enqueueOneKeyed(run, keyed[0]!, this.#types, this.#by))) as Job<never>;
   }
 
   async chain(steps: readonly JobStep<never>[], options: JobOptions = {}): Promise<Job[]> {
@@ -92,12 +102,27 @@ export class DatabaseJobs implements Jobs {
     return readJob(this.#read, job);
   }
 
+  async lastRun(type: JobType | string, key: string, { withinSeconds }: { withinSeconds?: number } = {}): Promise<JobDetails | undefined> {
+    return lastRun(this.#read, typeof type === 'string' ? type : type.taskName, key, withinSeconds);
+  }
+
+  async skipReasons({ names, endedAfter }: { names?: readonly string[]; endedAfter?: Date } = {}): Promise<{ name: string; reason: string; count: number }[]> {
+    return skipReasons(this.#read, names, endedAfter);
+  }
+
   async list(filter: JobFilter = {}): Promise<JobDetails[]> {
     return listJobs(this.#read, filter);
   }
 
   async #enqueue(jobs: readonly NewJob[]): Promise<Job<never>[]> {
-    return enqueueJobs(this.#run, jobs, this.#types, this.#by);
+    const keyed = await this.#keys(jobs);
+    return keyed === undefined ? enqueueJobs(this.#run, jobs, this.#types, this.#by) : this.#transaction((run) => enqueueAllKeyed(run, keyed, this.#types, this.#by));
+  }
+
+  /** Undefined where none of the jobs goes by keys. */
+  async #keys(jobs: readonly NewJob[]): Promise<KeyedJob[] | undefined> {
+    await assertUnkeyed(this.#read, jobs.map(({ type }) => type).filter((type) => typeof type === 'string' && !this.#types.has(type)) as string[]);
+    return readKeys(jobs, this.#types);
   }
 
   #resultOf<Result>(job: Job<Result> | string, { id, name, state, reason, result }: JobStand): Result {

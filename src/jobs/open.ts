@@ -2,6 +2,7 @@ import pg from 'pg';
 import { clientOptions, type DatabaseAddress } from '../db/address.ts';
 import { KEEP_ALIVE_MS, openHot } from '../db/hot.ts';
 import { within, type Executes } from '../db/run-within.ts';
+import { retryDeadlock } from '../engine/retry-deadlock.ts';
 import type { Jobs, JobType } from '../runner/jobs.ts';
 import { JobEar } from './job-ear.ts';
 import { DatabaseJobs } from './jobs.ts';
@@ -44,7 +45,7 @@ export function jobsOf(address: DatabaseAddress, { types = [], by }: { types?: I
     await ear.close();
     await hot.close();
   };
-  return Object.assign(new DatabaseJobs({ run: hot.run, by, types: known, ear }), {
+  return Object.assign(new DatabaseJobs({ run: hot.run, transaction: (act) => retryDeadlock(() => hot.transaction(act)), by, types: known, ear }), {
     within: (em: Executes): Jobs => new DatabaseJobs({ run: within(em), by, types: known }),
     close,
     [Symbol.asyncDispose]: close,

@@ -65,8 +65,8 @@ const STATE = `coalesce(j.state, case when r.status_id = 2 then 'running' else '
 /** Of a job \`j\` with its entry \`r\`, the last attempt. */
 const LAST = `left join attempt a on a.subject_id = j.subject_id and a.task_id = j.task_id and a.attempt = r.attempt`;
 const ENTRY = `join task t on t.id = j.task_id join task_register r on r.subject_id = j.subject_id and r.task_id = j.task_id`;
-const RESULT = `case when j.state in ('completed', 'skipped') then a.result end`;
-const REASON = `case when j.state = 'skipped' then a.result ->> 'reason' else coalesce(r.reason, case when j.state = 'failed' then a.error ->> 'message' end) end`;
+const RESULT = `case when r.cause = 'skip' then j.skip when j.state in ('completed', 'skipped') then a.result end`;
+const REASON = `case when r.cause = 'skip' then j.skip ->> 'reason' when j.state = 'skipped' then a.result ->> 'reason' else coalesce(r.reason, case when j.state = 'failed' then a.error ->> 'message' end) end`;
 
 const STAND = statement(`
 select j.subject_id::text as id, t.name, ${STATE} as state, ${REASON} as reason, ${RESULT} as result

@@ -45,6 +45,11 @@ export interface RunContext {
   lock(name: string, options: LockOptions): Promise<NamedLock>;
   /** Enqueues jobs and looks after them. What is enqueued is there when the attempt's result is, or never. */
   readonly jobs: Jobs;
+  /**
+   * In a job: whether a newer one of its key is pending, runs or is completed, so that it may leave the rest to that one. False where
+   * that cannot be told: it is better to do the work twice than not at all.
+   */
+  isSuperseded(): Promise<boolean>;
   /** In a job: what its parents gave, in their order; null for one that was skipped. Elsewhere an empty list. */
   parentResults(): Promise<readonly Json[]>;
 }
@@ -74,6 +79,7 @@ export function detachedContext(given: Partial<RunContext> = {}): RunContext {
     get jobs(): Jobs {
       throw new TypeError('This runner enqueues jobs: give detachedContext `jobs`.');
     },
+    isSuperseded: async () => false,
     parentResults: async () => [],
     ...given,
   };

@@ -3,6 +3,7 @@ import { OutcomeError } from '../errors.ts';
 import type { RunContext } from './context.ts';
 import { readArguments } from './job-arguments.ts';
 import type { Json, Outcome } from './outcome.ts';
+import type { Debounce, JobLimit } from './job-policies.ts';
 import { JOB_KIND } from '../status/status.ts';
 import { SubjectTaskRunner } from './runner.ts';
 
@@ -67,6 +68,21 @@ export abstract class JobRunner<Args extends object, Result = unknown> extends S
   readonly failedStatusMessage: string = 'failed';
   override readonly cancelledStatusMessage: string = 'cancelled';
   override readonly returns: readonly string[] | undefined = ['completed', 'skipped'];
+
+  /** How many of one `limitId` may be pending or running; undefined: any number. Write `as const` where its action is `silence`, so that `enqueue` says that it may give undefined. */
+  readonly limit: JobLimit | undefined = undefined;
+  /** How many of one key may run at once, the others wait for their turn in the order in which they were enqueued; undefined: any number. */
+  readonly concurrencyPerKey: number | undefined = undefined;
+  /** Whether and how jobs of one key that have not begun are put together. */
+  readonly debounce: Debounce | undefined = undefined;
+  /** Whether a job makes older ones of its key superfluous: those that have not begun are skipped, those that run can ask `context.isSuperseded()`. */
+  readonly supersedes: boolean = false;
+
+  /** Which jobs belong together; undefined: this one is for itself. */
+  key?(args: Args): string | undefined;
+
+  /** What the limit counts by: the key unless given, and all jobs of the class where there is none. */
+  limitId?(args: Args): string;
 
   /** Its jobs are subjects of a kind of their own. */
   get kind(): string {

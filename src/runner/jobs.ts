@@ -1,8 +1,9 @@
 import type { z } from 'zod';
+import type { JobPolicies } from './job-policies.ts';
 import type { Json } from './outcome.ts';
 
 /** What a class of jobs declares, as far as those who enqueue them need it. */
-export interface JobType {
+export interface JobType extends JobPolicies {
   /** The name of the job, which is that of its task. */
   readonly taskName: string;
   /** What its arguments must be: an object of JSON. */
@@ -16,6 +17,9 @@ export type ArgumentsOf<Type extends JobType> = z.input<Type['args']>;
 
 /** What jobs of a type give, as its schema declares it. */
 export type ResultOf<Type extends JobType> = Type extends { readonly result: z.ZodType<infer Result> | undefined } ? Result : Json;
+
+/** What `enqueue` gives: a job, or nothing where the limit of its type is silent. */
+export type Enqueued<Type extends JobType> = Type extends { readonly limit: { readonly action: 'silence' } } ? Job<ResultOf<Type>> | undefined : Job<ResultOf<Type>>;
 
 /** Where a job stands, in the words of people. All but the first two are final. */
 export type JobState = 'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped';
@@ -118,10 +122,12 @@ export interface Jobs {
   /**
    * Adds a job.
    *
+   * @returns the job; where its type debounces, the pending one of its key that took it in; undefined where its type's limit is reached and silent
    * @throws {JobArgumentsError} the arguments are not as the type declares
+   * @throws {TaskLimitError} as many of its key as its type's limit allows are pending or running
    * @throws {UnknownNameError} no daemon has ever started with this type, or there is no such parent
    */
-  enqueue<Type extends JobType>(type: Type, args: ArgumentsOf<Type>, options?: JobOptions): Promise<Job<ResultOf<Type>>>;
+  enqueue<Type extends JobType>(type: Type, args: ArgumentsOf<Type>, options?: JobOptions): Promise<Enqueued<Type>>;
   /** The same by name. The arguments are checked where the type is known here, else when the job runs. */
   enqueue(name: string, args: object, options?: JobOptions): Promise<Job>;
 
@@ -168,6 +174,17 @@ export interface Jobs {
 
   /** Everything about a job. @throws {UnknownNameError} there is no such job */
   get(job: JobRef): Promise<JobDetails>;
+
+  /**
+   * The newest job of a key that is not failed or cancelled: pending, running, completed or skipped.
+   *
+   * @param key what the type's `key(args)` gave, or its `limitId(args)` where it has no key
+   * @param options.withinSeconds only one that was enqueued within so many seconds
+   */
+  lastRun(type: JobType | string, key: string, options?: { withinSeconds?: number }): Promise<JobDetails | undefined>;
+
+  /** Why jobs were skipped, and how many of each, the most frequent first. */
+  skipReasons(filter?: { names?: readonly string[]; endedAfter?: Date }): Promise<{ name: string; reason: string; count: number }[]>;
 
   /** Jobs, the newest first. */
   list(filter?: JobFilter): Promise<JobDetails[]>;

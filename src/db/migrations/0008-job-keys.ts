@@ -24,7 +24,9 @@ export class Migration0008JobKeys extends Migration {
 }
 
 const keys = `
-alter table task add column concurrency_per_key integer check (concurrency_per_key > 0);
+alter table task
+  add column concurrency_per_key integer check (concurrency_per_key > 0),
+  add column goes_by_keys boolean not null default false;
 alter table job
   add column key text,
   add column limit_id text,
