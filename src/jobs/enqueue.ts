@@ -2,7 +2,7 @@ import { statement, type Run } from '../db/hot.ts';
 import { RefusedError, UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { readArguments } from '../runner/job-arguments.ts';
-import type { Job, JobOptions, JobRef, JobStep, JobType } from '../runner/jobs.ts';
+import type { Job, JobRef, JobStep, JobType } from '../runner/jobs.ts';
 import { JOB_KIND } from '../status/status.ts';
 
 /** A job that is to be enqueued, perhaps behind others of the same call. */
