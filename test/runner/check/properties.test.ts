@@ -149,10 +149,10 @@ function isExact(plans: readonly Plan[]): boolean {
 }
 
 test.each([
-  ['one status each', anyStatus],
-  ['alternatives too', fc.oneof(anyStatus, alternatives)],
-  ['alternative ends', alternatives.filter((statuses) => statuses.every((status) => ENDS.includes(status)))],
-])('a task is said never to start exactly where a walk over all states finds no way to start it, with %s', (_, wanted) => {
+  ['one status each', anyStatus, 600],
+  ['alternatives too', fc.oneof(anyStatus, alternatives), 300],
+  ['alternative ends', alternatives.filter((statuses) => statuses.every((status) => ENDS.includes(status))), 300],
+])('a task is said never to start exactly where a walk over all states finds no way to start it, with %s', (_, wanted, numRuns) => {
   const verdicts = { fine: 0, stuck: 0 };
   fc.assert(
     fc.property(anyGraph(wanted), (plans) => {
@@ -162,10 +162,10 @@ test.each([
       for (const { task: at } of findings) expect(stuck).toContain(at);
       if (isExact(plans)) expect(findings.length > 0).toBe(stuck.size > 0);
     }),
-    { numRuns: 1000 },
+    { numRuns },
   );
-  expect(verdicts.fine).toBeGreaterThan(100);
-  expect(verdicts.stuck).toBeGreaterThan(100);
+  expect(verdicts.fine).toBeGreaterThan(numRuns / 15);
+  expect(verdicts.stuck).toBeGreaterThan(numRuns / 15);
 });
 
 /** The tasks that never start, by walking through every state that one object can reach. */
