@@ -20,6 +20,7 @@ export { openJobs, type OpenJobs, type OpenJobsOptions } from './jobs/open.ts';
 export { readTransientsCsv } from './fixtures/read-csv.ts';
 export { auditRegister, type Audit, type AuditFinding } from './db/audit.ts';
 export { DaemonRow, ResourceRow, ScheduleRow, StatusRow, SubjectRow, TaskRow, TransientRow } from './db/entities.ts';
+export { HISTORY, pruneHistory, type HistoryTable } from './db/prune.ts';
 export { saveTransients } from './db/save-transients.ts';
 export {
   AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, JobArgumentsError, JobCancelledError, JobFailedError, JobSkippedError, LeaseLostError, LockLostError, LockTakenError, PermanentError, QualifierError, ScriptDiedError, ScriptError,
