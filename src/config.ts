@@ -18,6 +18,8 @@ const environment = z.object({
   AFTERGLOW_RUNNERS: z.string().min(1).default('runners/index.ts'),
   AFTERGLOW_HOST: z.string().min(1).default('127.0.0.1'),
   AFTERGLOW_PORT: z.coerce.number('a port').int().min(0).max(65535).default(4000),
+  /** What whoever asks for requests over the network has to know. */
+  AFTERGLOW_API_TOKEN: z.string().regex(/^[\x21-\x7e]{16,200}$/, 'a secret of 16 to 200 printable ASCII characters without spaces').optional(),
   /** How many attempts one daemon runs at once. */
   AFTERGLOW_CONCURRENCY: z.coerce.number('a number').int().min(1).max(1000).default(16),
   /** How many isolated attempts one daemon runs at once, each in a process of its own; the number of processors unless given. */
@@ -47,6 +49,8 @@ export interface Config {
   runnersFile: string;
   host: string;
   port: number;
+  /** What whoever asks for requests has to know; undefined: they are open to this machine alone. */
+  apiToken: string | undefined;
   concurrency: number;
   /** Isolated attempts at once, beside those. */
   processes: number;
@@ -86,6 +90,7 @@ export function readConfig(options: Partial<Config> = {}, env: NodeJS.ProcessEnv
     runnersFile: inRoot(set.AFTERGLOW_RUNNERS, 'AFTERGLOW_RUNNERS'),
     host: set.AFTERGLOW_HOST,
     port: set.AFTERGLOW_PORT,
+    apiToken: set.AFTERGLOW_API_TOKEN,
     concurrency: set.AFTERGLOW_CONCURRENCY,
     processes: set.AFTERGLOW_PROCESSES ?? os.availableParallelism(),
     maxTasksPerProcess: set.AFTERGLOW_MAX_TASKS_PER_PROCESS,
@@ -101,4 +106,4 @@ export function readConfig(options: Partial<Config> = {}, env: NodeJS.ProcessEnv
 }
 
 // A connection string may hold a password.
-const shown = (name: unknown, given: NodeJS.ProcessEnv): string => (name === 'DATABASE_URL' || name === 'REDIS_URL' ? 'something else' : JSON.stringify(given[String(name)]));
+const shown = (name: unknown, given: NodeJS.ProcessEnv): string => (['DATABASE_URL', 'REDIS_URL', 'AFTERGLOW_API_TOKEN'].includes(String(name)) ? 'something else' : JSON.stringify(given[String(name)]));

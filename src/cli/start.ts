@@ -5,6 +5,7 @@ import { Daemon } from '../daemon/daemon.ts';
 import type { Database } from '../db/database.ts';
 import { createLog } from '../log.ts';
 import { openHome, prepare, type Home, type Prepared } from '../prepare.ts';
+import { isRequestRunner } from '../runner/request.ts';
 import { syncSchedules } from '../schedule/sync-schedules.ts';
 import { VERSION } from '../version.ts';
 import type { BullQueues } from '../web/board/bull-queues.ts';
@@ -58,7 +59,8 @@ async function pages({ config, database, folders, log, pipeline }: Home, { order
   const { exportQuery } = pipeline;
   const carriers = config.engine === 'bullmq' ? await carriersOf(config.redisUrl!, database) : undefined;
   const app = createWeb({
-    database, folders, log, order, carriers, version: VERSION, host: config.host,
+    database, folders, log, order, carriers, version: VERSION, host: config.host, apiToken: config.apiToken,
+    requests: pipeline.periodicRunners.some(isRequestRunner),
     health: async () => {
       const reasons = await daemon.troubles();
       return { ok: reasons.length === 0, reasons };

@@ -21,7 +21,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/;
 /** What people write where they know nothing. */
 const NOTHING = new Set(['', 'n/a', 'na', 'none', 'null', '-', 'unknown']);
 
-const text = (most: number) => {
+const prose = (most: number) => {
   const error = `text of at most ${most.toLocaleString('en')} characters`;
   return z.string({ error }).refine((value) => value.length <= most && value.isWellFormed() && !value.includes('\0'), { error });
 };
@@ -33,24 +33,24 @@ const instant = z.string({ error: TIMESTAMP }).transform((value, context) => {
   return z.NEVER;
 });
 
-const type = 'the type of request, a word of at most 64 characters';
-const identifierValue = 'text of at most 500 characters, a number, or null';
-const details = 'an object of JSON values, at most 20,000 characters';
+const TYPE = 'the type of request, a word of at most 64 characters';
+const IDENTIFIER = 'text of at most 500 characters, a number, or null';
+const DETAILS = 'an object of JSON values, at most 20,000 characters';
 
 const fields = z.strictObject({
   email: z.string({ error: EMAIL }).trim().pipe(z.email({ error: EMAIL }).max(254, { error: EMAIL })),
-  request_type: z.string({ error: type }).transform((value) => value.trim().toLowerCase()).refine((value) => value !== '' && value.length <= 64, { error: type }),
+  request_type: z.string({ error: TYPE }).transform((value) => value.trim().toLowerCase()).refine((value) => value !== '' && value.length <= 64, { error: TYPE }),
   request_date: instant,
   request_due_date: instant.nullish(),
   identifiers: z
     .record(
       z.string().regex(NAME, { error: 'names of identifiers of letters, digits and _ . : -' }),
-      z.union([z.string().max(500), z.number(), z.boolean(), z.null()], { error: identifierValue }),
+      z.union([z.string().max(500), z.number(), z.boolean(), z.null()], { error: IDENTIFIER }),
       { error: 'an object of identifiers, such as {"uuid": "…"}' },
     )
     .nullish(),
-  details: z.record(z.string(), z.json(), { error: details }).refine((value) => JSON.stringify(value).length <= 20_000 && !JSON.stringify(value).includes(String.raw`\u0000`), { error: details }).nullish(),
-  notes: text(5000).nullish(),
+  details: z.record(z.string(), z.json(), { error: DETAILS }).refine((value) => JSON.stringify(value).length <= 20_000 && !JSON.stringify(value).includes(String.raw`\u0000`), { error: DETAILS }).nullish(),
+  notes: prose(5000).nullish(),
 });
 
 /** The fields of a request. */

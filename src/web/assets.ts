@@ -7,6 +7,7 @@ const own = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 const FILES: Readonly<Record<string, string>> = {
   'afterglow.css': own('./page/afterglow.css'),
+  'requests.css': own('./page/requests.css'),
   'page.js': own('./page/page.js'),
   'icon.svg': own('./page/icon.svg'),
   'board.css': own('./board/board.css'),

@@ -10,6 +10,29 @@ export interface Links {
   product(file: string): string;
   asset(name: string): string;
   export(format: 'csv' | 'json'): string;
+  /** Undefined where no task is for requests. */
+  requests: RequestLinks | undefined;
+  /** The list of jobs, or of some; `before`: enqueued before this instant (ISO 8601). */
+  jobs(of: { name?: string | undefined; state?: string | undefined; before?: string | undefined }): string;
+  job(id: string): string;
+}
+
+/** Where requests are. */
+export interface RequestLinks {
+  open: string;
+  done: string;
+  costs: string;
+  /** The form for a new one. */
+  intake: string;
+  one(request: string): string;
+  /** What a form of a request's page does. */
+  act(request: string, act: string): string;
+  /** The same for one task of it. */
+  taskAct(request: string, task: string, act: string): string;
+  /** A file that was made for a request. */
+  file(request: string, file: string): string;
+  apiRequest(request: string): string;
+  apiTask(request: string, task: string): string;
 }
 
 /**
@@ -22,8 +45,9 @@ export const toBoard = (name: string): string => name.replaceAll('%', '％');
 export const fromBoard = (name: string): readonly string[] => (name.includes('％') ? [name.replaceAll('％', '%'), name] : [name]);
 
 /** @param basePath empty, or a path that begins with a slash and does not end with one */
-export function linksOf(basePath: string): Links {
+export function linksOf(basePath: string, { requests = false }: { requests?: boolean } = {}): Links {
   return {
+    requests: requests ? requestLinks(basePath) : undefined,
     home: `${basePath}/`,
     live: `${basePath}/live`,
     plots: `${basePath}/plots`,
@@ -33,5 +57,23 @@ export function linksOf(basePath: string): Links {
     product: (file) => `${basePath}/products/${encodeURIComponent(file)}`,
     asset: (name) => `${basePath}/assets/${name}`,
     export: (format) => `${basePath}/export.${format}`,
+    jobs: (of) => {
+      const query = new URLSearchParams(Object.entries(of).filter((pair): pair is [string, string] => pair[1] !== undefined));
+      return `${basePath}/jobs${query.size === 0 ? '' : `?${query}`}`;
+    },
+    job: (id) => `${basePath}/jobs/${encodeURIComponent(id)}`,
+  };
+}
+
+function requestLinks(basePath: string): RequestLinks {
+  const one = (request: string) => `${basePath}/requests/${encodeURIComponent(request)}`;
+  const apiRequest = (request: string) => `${basePath}/api/v1/requests/${encodeURIComponent(request)}`;
+  return {
+    open: `${basePath}/requests`, done: `${basePath}/requests/done`, costs: `${basePath}/requests/costs`, intake: `${basePath}/requests/new`, one,
+    act: (request, act) => `${one(request)}/${act}`,
+    taskAct: (request, task, act) => `${one(request)}/tasks/${encodeURIComponent(task)}/${act}`,
+    file: (request, file) => `${one(request)}/files/${encodeURIComponent(file)}`,
+    apiRequest,
+    apiTask: (request, task) => `${apiRequest(request)}/tasks/${encodeURIComponent(task)}`,
   };
 }

@@ -8,6 +8,8 @@ export interface Ask {
   query: Readonly<Record<string, string>>;
   /** A header of the request. */
   header(name: string): string | undefined;
+  /** The body, undefined where it has more bytes than that: then no more of it is read. */
+  body(mostBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
 /** What a handler answers. */
@@ -20,7 +22,7 @@ export interface Reply {
 
 /** A line of the table of routes. HEAD is answered as GET, without the body. */
 export interface Route {
-  method: 'get';
+  method: 'get' | 'post';
   /** Below the base path; `:name` matches one part. */
   path: string;
   handler: (ask: Ask) => Promise<Reply> | Reply;
@@ -40,6 +42,11 @@ export function jsonReply(body: unknown, status: StatusCode = 200): Reply {
   return { status, body: JSON.stringify(body), headers: { 'content-type': 'application/json', 'cache-control': 'no-store' } };
 }
 
+/** Sends a browser on to a page, after a form has done what it is for: loading that page again does nothing twice. */
+export function seeOther(location: string, headers: Readonly<Record<string, string>> = {}): Reply {
+  return { status: 303, body: null, headers: { location, 'cache-control': 'no-store', ...headers } };
+}
+
 /** One sentence as plain text. */
 export function textReply(sentence: string, status: StatusCode): Reply {
   return { status, body: `${sentence}\n`, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' } };
@@ -52,6 +59,19 @@ export function respond(c: Context, { status, body, headers }: Reply): Response 
   return c.body((isUnread ? null : body) as string, status as 200, headers === undefined ? undefined : { ...headers });
 }
 
-function toAsk(c: Context): Ask {
-  return { params: c.req.param(), query: c.req.query(), header: (name) => c.req.header(name) };
+/** What a handler is asked by a request. */
+export function toAsk(c: Context): Ask {
+  return { params: c.req.param(), query: c.req.query(), header: (name) => c.req.header(name), body: (mostBytes) => readBody(c.req.raw, mostBytes) };
+}
+
+async function readBody(request: Request, mostBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (Number(request.headers.get('content-length') ?? 0) > mostBytes) return undefined;
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.byteLength;
+    if (bytes > mostBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks, bytes));
 }

@@ -1,16 +1,22 @@
-import { Hono } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
+import { systemClock, type Clock } from '../clock.ts';
 import type { Database } from '../db/database.ts';
 import type { Logger } from '../log.ts';
+import { createRequestApi } from './api/requests.ts';
 import { assetReply } from './assets.ts';
 import { createBoard, type Carriers } from './board/board.ts';
 import { hostGuard, originGuard } from './guard.ts';
 import { securityHeaders } from './headers.ts';
 import { createHealth, type Health } from './health.ts';
-import { linksOf } from './links.ts';
+import { linksOf, type Links } from './links.ts';
 import { createMetrics } from './metrics.ts';
+import { jobPage } from './page/job-page.ts';
+import { jobsPage } from './page/jobs-page.ts';
 import { createPages, type ExportTable } from './page/pages.ts';
+import { createRequestPages } from './page/request-pages.ts';
 import { productReply } from './products.ts';
-import { mount, respond, textReply, type Route } from './route.ts';
+import { mount, respond, textReply, toAsk, type Route } from './route.ts';
+import { tokenGuard } from './token.ts';
 
 export { serveWeb, type WebServer } from './serve.ts';
 
@@ -33,14 +39,20 @@ export interface WebOptions {
   basePath?: string;
   /** What the server listens on, for knowing which names are ours; 127.0.0.1 unless given. */
   host?: string;
+  /** Opens requests to people and programs: there are tasks of them. Off unless given. */
+  requests?: boolean;
+  /** What whoever asks for requests has to know; without it, they are open to this machine alone. */
+  apiToken?: string | undefined;
+  /** The clock that deadlines go by. */
+  clock?: Clock;
   /** More names, without ports, under which requests may ask for us. */
   allowedHosts?: readonly string[];
 }
 
 /** The pages, the board, the products and the health of a daemon, as an application for {@link serveWeb}. */
 export function createWeb(options: WebOptions): Hono {
-  const { database, folders, health, order, log, carriers, basePath = '', host = '127.0.0.1', allowedHosts = [] } = options;
-  const links = linksOf(basePath);
+  const { database, folders, health, order, log, carriers, version, basePath = '', host = '127.0.0.1', allowedHosts = [] } = options;
+  const links = linksOf(basePath, options);
   const pages = createPages(options, links);
   const routes: readonly Route[] = [
     { method: 'get', path: '/', handler: pages.first },
@@ -50,6 +62,9 @@ export function createWeb(options: WebOptions): Hono {
     { method: 'get', path: '/metrics', handler: createMetrics(database) },
     { method: 'get', path: '/products/:file', handler: (ask) => productReply(folders.products, ask) },
     { method: 'get', path: '/assets/:name', handler: assetReply },
+    { method: 'get', path: '/jobs', handler: (ask) => jobsPage(database.hot.run, links, version, ask) },
+    { method: 'get', path: '/jobs/:id', handler: (ask) => jobPage(database.hot.run, links, version, ask) },
+    ...requestRoutes(options, links),
     ...pages.exports,
   ];
 
@@ -58,6 +73,7 @@ export function createWeb(options: WebOptions): Hono {
   app.use(securityHeaders(`${basePath}/board`));
   app.use(hostGuard(host, allowedHosts));
   app.use(originGuard());
+  if (links.requests !== undefined) app.use(`${basePath}/board/*`, boardGuard(options));
   mount(basePath === '' ? app : app.basePath(basePath), routes);
   app.route(`${basePath}/board`, createBoard({ database, order, links, carriers, path: `${basePath}/board` }));
   app.notFound((c) => respond(c, textReply('There is no such page.', 404)));
@@ -66,4 +82,20 @@ export function createWeb(options: WebOptions): Hono {
     return respond(c, textReply('This page could not be made; the log says why.', 500));
   });
   return app;
+}
+
+function requestRoutes({ database, folders, version, host = '127.0.0.1', apiToken, clock = systemClock }: WebOptions, links: Links): Route[] {
+  const { requests } = links;
+  if (requests === undefined) return [];
+  const deps = { desk: { database, clock }, links: requests, guard: tokenGuard(host, apiToken) };
+  return [...createRequestApi(deps), ...createRequestPages({ ...deps, all: { ...links, requests }, version, productsFolder: folders.products })];
+}
+
+/** The board shows what requests say, so it is as open as they are. */
+function boardGuard({ host = '127.0.0.1', apiToken }: WebOptions): MiddlewareHandler {
+  const guard = tokenGuard(host, apiToken);
+  return async (c, next) => {
+    const caller = guard(toAsk(c));
+    return 'status' in caller ? respond(c, caller) : next();
+  };
 }

@@ -159,7 +159,7 @@ describe('a list of tasks', () => {
     await omitTask(desk, { request: name, task: 'Accounts', by: 'person eve' }, 'no');
     await expect(approve(desk, { request: name, by, seen })).rejects.toThrow('was changed since you looked at it (omitted by person eve)');
     await comment(desk, { request: name, by, text: ' a remark ' });
-    const now = (await readRequest(database.hot.run, name)).events.filter(({ kind }) => kind !== 'comment').at(-1)!.id;
+    const now = (await readRequest(database.hot.run, name)).events.findLast(({ kind }) => kind !== 'comment')!.id;
     await approve(desk, { request: name, by, seen: now });
   });
 

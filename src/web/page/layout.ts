@@ -26,6 +26,9 @@ export function layout({ title, links, exports, version }: { title: string; link
 <header>
   <h1><img src="${links.asset('icon.svg')}" alt="" width="28" height="28"> Afterglow</h1>
   <nav aria-label="Pages">
+    <a href="${links.home}">Overview</a>
+    <a href="${links.jobs({})}">Jobs</a>
+    ${links.requests === undefined ? '' : html`<a href="${links.requests.open}">Requests</a>`}
     <a href="${links.board}">Board</a>
     ${exports ? html`<a href="${links.export('csv')}">Export CSV</a> <a href="${links.export('json')}">Export JSON</a>` : ''}
     <a href="${links.health}">Health</a>
