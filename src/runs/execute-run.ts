@@ -43,7 +43,7 @@ export interface ExecutedRun {
  *
  * @throws {RefusedError} a run of that name is under way
  */
-export async function executeRun({ config, database, folders, log }: Home, options: ExecuteOptions): Promise<ExecutedRun> {
+export async function executeRun({ config, database, folders, log }: Pick<Home, 'config' | 'database' | 'folders' | 'log'>, options: ExecuteOptions): Promise<ExecutedRun> {
   const { order, hooks, signal } = options;
   const run = await openRun(database.em(), order);
   const view = new RunView(run, new Date());
