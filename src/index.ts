@@ -1,5 +1,6 @@
 /** What authors of runners import; everything else is internal. */
 export { detachedContext, type RunContext, type RunLog } from './runner/context.ts';
+export type { Flow } from './runner/flow.ts';
 export { hook, type Hook, type HookEnd, type HookRun } from './runner/hook.ts';
 export type { LockOptions, NamedLock } from './runner/named-lock.ts';
 export type { Json, Outcome } from './runner/outcome.ts';

@@ -47,6 +47,7 @@ const COMMANDS = {
   cancel: async () => (await import('./cli/cancel.ts')).cancelCommand(),
   ingest: async () => (await import('./cli/ingest.ts')).ingestCommand(),
   export: async () => (await import('./cli/export.ts')).exportCommand(),
+  flow: async () => (await import('./cli/flow.ts')).flowCommand(),
   prune: async () => (await import('./cli/prune.ts')).pruneCommand(),
   settings: async () => (await import('./cli/settings.ts')).settingsCommand(),
   doctor: async () => (await import('./cli/doctor.ts')).doctorCommand(),

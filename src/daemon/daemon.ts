@@ -367,7 +367,7 @@ export class Daemon {
     const { database, folders, clock, log, timeLimits } = this.#options;
     return asRunning({ task: runner.taskName }, () => runSystem(runner, {
       fork: () => database.em(), hot: database.hot, timeLimitSeconds: timeLimits.get(runner.taskName) ?? null, folders, clock, log, cpu: this.#engine.cpu,
-      stop: this.#stopping.signal, idempotencyKey: `tick-${tick.id}`,
+      stop: this.#stopping.signal, idempotencyKey: `tick-${tick.id}`, slot: tick.slot,
       onUnsettled: (settled) => this.#engine.unsettled.add({ task: runner.taskName }, settled, this.#options.settleSeconds ?? SETTLE_SECONDS),
     }));
   }

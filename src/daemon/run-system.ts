@@ -29,6 +29,8 @@ export interface SystemRunDeps {
   stop: AbortSignal;
   /** The same for every repetition of this run's effects. */
   idempotencyKey: string;
+  /** The time that it was to be run at. */
+  slot?: Date;
   /** Called when the runner was told to stop and is waited for no more, with what settles when it comes to an end after all. */
   onUnsettled?: (settled: Promise<unknown>) => void;
 }
@@ -93,6 +95,8 @@ async function invoke(
     productsFolder: deps.folders.products,
     dataFolder: deps.folders.data,
     progress: () => {},
+    checkpoint: async () => {},
+    slot: deps.slot,
     result: async () => undefined,
     get jobs() {
       return (jobs ??= new DatabaseJobs({ run: within(run.database.em), read, by: `"${runner.taskName}"` }));

@@ -23,6 +23,7 @@ export interface ContextParts {
   clock: Clock;
   folders: { data: string; products: string };
   lock: RunContext['lock'];
+  checkpoint: RunContext['checkpoint'];
   /** Every known status message. */
   statuses: ReadonlySet<string>;
   /** Hears how far the attempt is, 0…1. */
@@ -30,7 +31,7 @@ export interface ContextParts {
 }
 
 /** What the runner of one attempt is given. */
-export function attemptContext({ subjectId, taskId, attempt, task, subject, database, log, signal, clock, folders, lock, statuses, progress }: ContextParts): RunContext {
+export function attemptContext({ subjectId, taskId, attempt, task, subject, database, log, signal, clock, folders, lock, checkpoint, statuses, progress }: ContextParts): RunContext {
   const read: Run = ({ text }, params) => within({ execute: (sql, inOrder) => database.read(sql, inOrder) })({ name: '', text }, params);
   let jobs: Jobs | undefined;
   return {
@@ -48,6 +49,7 @@ export function attemptContext({ subjectId, taskId, attempt, task, subject, data
     progress: (fraction) => progress(Math.min(1, Math.max(0, Number(fraction) || 0))),
     result: (name) => resultOf(database, subjectId, name),
     lock,
+    checkpoint,
     get jobs() {
       return (jobs ??= new DatabaseJobs({ run: within(database.em), read, by: `"${task}" of ${subject}, attempt ${attempt}` }));
     },

@@ -10,6 +10,7 @@ import { attemptContext } from './attempt-context.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { noteAnswer, noteFailure } from './breaker.ts';
 import type { ClaimedEntry } from './claim.ts';
+import { checkpoints } from './checkpoint.ts';
 import { commitTogether } from './commit-together.ts';
 import type { CpuMeter } from './cpu-meter.ts';
 import { isIsolated, isLimited, type EngineOptions, type EngineTask } from './engine-options.ts';
@@ -193,6 +194,7 @@ export class Attempt implements HeldAttempt {
       subjectId: this.subjectId, taskId: this.taskId, attempt: this.attempt, task: this.task, subject: this.subject, database: this.#database, log: this.#log, signal, clock, folders,
       statuses: this.#deps.statuses,
       lock: locksOf(hot.run, { owner: `"${this.task}" of ${this.subject}, attempt ${this.attempt}`, signal }),
+      checkpoint: checkpoints(hot.run, this, this.#log),
       progress: (fraction) => {
         this.progress = fraction;
       },

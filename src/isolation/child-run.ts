@@ -4,6 +4,7 @@ import { within } from '../db/run-within.ts';
 import type { Ending } from '../engine/advance.ts';
 import { attemptContext } from '../engine/attempt-context.ts';
 import { asLine } from '../engine/attempt-log.ts';
+import { checkpoints } from '../engine/checkpoint.ts';
 import { commitTogether } from '../engine/commit-together.ts';
 import { lazyEntityManager, type LazyEntityManager } from '../engine/lazy-em.ts';
 import { locksOf } from '../engine/lock.ts';
@@ -97,9 +98,11 @@ export class ChildRun {
     const { subject, taskId, attempt } = this.#order;
     const { signal } = this.#abort;
     let toldMs = -Infinity;
+    const log = this.#log();
     return attemptContext({
-      subjectId: subject.id, taskId, attempt, task: runner.taskName, subject: subject.name, database: this.#database, log: this.#log(), signal, clock: systemClock, folders, statuses: this.#order.statuses,
+      subjectId: subject.id, taskId, attempt, task: runner.taskName, subject: subject.name, database: this.#database, log, signal, clock: systemClock, folders, statuses: this.#order.statuses,
       lock: locksOf(within(fork()), { owner: `"${runner.taskName}" of ${subject.name}, attempt ${attempt}`, signal }),
+      checkpoint: checkpoints(within(fork()), { subjectId: subject.id, taskId, attempt }, log),
       progress: (fraction) => {
         if (this.#isOver || performance.now() - toldMs < PROGRESS_EVERY_MS) return;
         toldMs = performance.now();

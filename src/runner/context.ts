@@ -34,6 +34,13 @@ export interface RunContext {
   readonly dataFolder: string;
   /** Says how far the attempt is, 0…1. */
   progress(fraction: number): void;
+  /**
+   * Says that the work has come to a point that has a name, e.g. `uploaded`; "afterglow flow" shows when, and how long it took from one to
+   * the next. Kept at once, and whatever comes of the attempt; the same may be said again, and in any order.
+   */
+  checkpoint(name: string, data?: Json): Promise<void>;
+  /** In a runner without an object: the time that it was to be run at by its schedule, however late that is done. Elsewhere undefined. */
+  readonly slot?: Date | undefined;
   /** What the last attempt of another task of the same object gave as its result; undefined where there is none. */
   result(task: string): Promise<Json | undefined>;
   /**
@@ -74,6 +81,7 @@ export function detachedContext(given: Partial<RunContext> = {}): RunContext {
     productsFolder: '.',
     dataFolder: '.',
     progress: () => {},
+    checkpoint: async () => {},
     result: async () => undefined,
     lock: async (name, options) => detachedLock(name, options),
     get jobs(): Jobs {

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { EntityName, MigrationObject } from '@mikro-orm/postgresql';
 import { ConfigError } from '../errors.ts';
+import type { Flow } from './flow.ts';
 import type { Hook } from './hook.ts';
 import type { TaskRunner } from './runner.ts';
 
@@ -17,6 +18,8 @@ export interface Pipeline {
   exportQuery?: string;
   /** What is done before and after attempts, in this order. */
   hooks?: readonly Hook[];
+  /** What the checkpoints that runners say mean. */
+  flows?: readonly Flow[];
 }
 
 /**
