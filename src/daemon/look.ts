@@ -7,7 +7,7 @@ export interface Look {
   dead: number[];
   /** Whether a lease is over. */
   expired: boolean;
-  /** Whether a time has come that an entry waits for, or at which a hold ends. */
+  /** Whether a time has come that an entry waits for, or at which a hold ends, or a key of jobs was left without its turn. */
   due: boolean;
 }
 
@@ -29,6 +29,7 @@ select (select coalesce(jsonb_agg(jsonb_build_object('id', id, 'host', host, 'ma
           from daemon
          where stopped_at is null and id <> $1) as others,
        exists (select from task_register where status_id = 2 and lease_until < clock_timestamp()) as expired,
-       exists (select from task_register where due_at <= clock_timestamp()) or exists (select from hold where until <= clock_timestamp()) as due`);
+       exists (select from task_register where due_at <= clock_timestamp()) or exists (select from hold where until <= clock_timestamp())
+       or exists (select from key_left) as due`);
 
 const BURY = statement(`update daemon set stopped_at = clock_timestamp(), running = 0 where id = any ($1::integer[])`);

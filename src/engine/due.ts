@@ -1,8 +1,9 @@
 import { statement, type Run } from '../db/hot.ts';
 
-/** Lifts the holds whose time is over and lets go what is due; the tasks of both are woken. One statement, which costs an idle database next to nothing. */
+/** Lifts the holds whose time is over and lets go what is due, and gives the keys of jobs their turns that were left; the tasks are woken. Two statements, which cost an idle database next to nothing. */
 export async function letGo(run: Run): Promise<void> {
   await run(LET_GO, []);
+  await run(SETTLE_LEFT, []);
 }
 
 // A change of due_at is no move, so the trigger keeps silent: the tasks are woken here. Those of the holds are woken by the
@@ -13,3 +14,6 @@ with over as (
 due as (
   update task_register set due_at = null where due_at <= clock_timestamp() returning task_id)
 select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from due) d`);
+
+// Somebody had the next job of the key in hand when its turn came.
+const SETTLE_LEFT = statement(`select settle_key(task_id, key) from (select * from key_left order by task_id, key) l`);
