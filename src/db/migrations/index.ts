@@ -7,6 +7,7 @@ import { Migration0005DaemonTroubles } from './0005-daemon-troubles.ts';
 import { Migration0006SubjectName } from './0006-subject-name.ts';
 import { Migration0007Jobs } from './0007-jobs.ts';
 import { Migration0008JobKeys } from './0008-job-keys.ts';
+import { Migration0009JobFlows } from './0009-job-flows.ts';
 import { Migration0011Runs } from './0011-runs.ts';
 import { Migration0012Requests } from './0012-requests.ts';
 import { Migration0013Objects } from './0013-objects.ts';
@@ -22,6 +23,7 @@ export const coreMigrations: readonly MigrationObject[] = [
   { name: 'afterglow-0006-subject-name', class: Migration0006SubjectName },
   { name: 'afterglow-0007-jobs', class: Migration0007Jobs },
   { name: 'afterglow-0008-job-keys', class: Migration0008JobKeys },
+  { name: 'afterglow-0009-job-flows', class: Migration0009JobFlows },
   { name: 'afterglow-0011-runs', class: Migration0011Runs },
   { name: 'afterglow-0012-requests', class: Migration0012Requests },
   { name: 'afterglow-0013-objects', class: Migration0013Objects },
