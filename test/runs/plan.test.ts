@@ -1,19 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Job, JobFile } from '../../src/runs/job-file.ts';
 import { planRun, type RunPlan } from '../../src/runs/plan.ts';
-
-type Given = Partial<Omit<Job, 'steps'>> & { steps: (string | string[])[] };
-
-function fileOf(...jobs: Given[]): JobFile {
-  return {
-    file: 'jobs.json', folder: '/jobs',
-    jobs: jobs.map((job, place): Job => ({
-      name: `Job ${place + 1}`, place, line: 1, subfolder: '', priority: 0, frequency: 1, arguments: [], inputs: [], always: false, timeLimitSeconds: undefined, retries: 0, parameters: {},
-      ...job,
-      steps: job.steps.map((step) => [step].flat().map((script) => ({ script, file: `/jobs/${script}`, line: 1 }))),
-    })),
-  };
-}
+import { fileOf } from './file-of.ts';
 
 const graphOf = ({ tasks }: RunPlan): string[] => tasks.map(({ script, parents }) => `${script}${parents.length === 0 ? '' : ` after ${parents.join(' ')}`}`);
 
