@@ -169,11 +169,9 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
 }
 
 function problemsOf(runner: TaskRunner): string[] {
-  try {
-    return runner.problems().map(String);
-  } catch (error) {
-    return [`It cannot say what it needs: ${error instanceof Error ? error.message : String(error)}.`];
-  }
+  // Read as a field is, since it may throw anything.
+  const said = read({ get list() { return listFrom(runner.problems())?.map(String); } }, 'list');
+  return said instanceof Unreadable ? [`It cannot say what keeps it from working here: ${said.reason}.`] : ((said ?? []) as string[]);
 }
 
 function given(value: unknown): boolean {

@@ -101,6 +101,9 @@ const MISTAKES: readonly Mistake[] = [
   ['a version is a text', (p) => declare(p, 'Host match', { version: '1.2' }), ['version-invalid'], ['"1.2"']],
   ['a version is zero', (p) => declare(p, 'Host match', { version: 0 }), ['version-invalid'], ['whole number']],
 
+  ['a runner needs what is not there', (p) => declare(p, 'Host match', { problems: () => ['The script /srv/host.py does not exist.'] }), ['runner-unusable'], ['cannot work. The script /srv/host.py does not exist.']],
+  ['a runner cannot say what it needs', (p) => declare(p, 'Host match', { problems: () => { throw new Error('no disk'); } }), ['runner-unusable'], ['cannot say what keeps it from working here: no disk.']],
+  ['a runner for other machines needs what is not on this one', (p) => declare(p, 'Host match', { requires: ['gpu'], problems: () => ['There is no GPU.'] }), ['runner-unusable-here'], ['on this machine', 'There is no GPU.']],
   ['missed slots are all caught up', (p) => declare(p, 'Host match', { missedSlots: 'all' }), ['missed-slots-invalid'], ["'once' or { all: n }", '"all"']],
   ['missed slots are caught up a million times', (p) => declare(p, 'Prune history', { missedSlots: { all: 1e6 } }), ['missed-slots-invalid'], ['1 to 1000', '{ all: 1000000 }']],
   ['a system task has an execution time', (p) => void (fixtureOf(p, 'Prune history').window = { opens: '22:00:00', closes: '06:00:00', zone: 'UTC' }), ['window-ignored'], ['Prune history', 'schedule']],
