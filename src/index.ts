@@ -6,6 +6,8 @@ export type { LockOptions, NamedLock } from './runner/named-lock.ts';
 export type { Json, Outcome } from './runner/outcome.ts';
 export type { Pipeline } from './runner/pipeline.ts';
 export { dynamic, label, Qualifier, setting, settingUnset, type QualifierContext } from './runner/qualifier.ts';
+export { RequestTaskRunner, type Batch, type Request } from './runner/request.ts';
+export { WarnOfDeadlines } from './runner/request-deadlines.ts';
 export { DEFAULT_RETRY, type RetryPolicy } from './runner/retry-policy.ts';
 export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner, type MissedSlots } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';

@@ -5,12 +5,15 @@ import { checkGraph, type Finding } from './runner/check/check-graph.ts';
 import { jobTasks } from './runner/job-tasks.ts';
 import { withOwnStatuses } from './runner/own-statuses.ts';
 import type { Pipeline } from './runner/pipeline.ts';
-import { waitForOthers } from './runner/request.ts';
+import { REQUEST_KIND, waitForOthers } from './runner/request.ts';
+import { OMITTED } from './status/status.ts';
 
 /** Reads the fixtures, adds what the runners bring along, and checks the graph, without a database. */
 export async function readGraph(config: Config, { periodicRunners: runners }: Pipeline): Promise<{ fixtures: Fixtures; findings: Finding[] }> {
   const read = await readFixtures([...config.fixtures]);
   const fixtures = { ...read, statuses: withOwnStatuses(read.statuses, runners), tasks: [...read.tasks, ...jobTasks(runners)] };
   waitForOthers(runners, fixtures.statuses);
-  return { fixtures, findings: checkGraph({ ...fixtures, runners }) };
+  // Any task of requests may be omitted, which is no runner's word.
+  const omitted = fixtures.tasks.filter(({ kind }) => kind === REQUEST_KIND).map(({ name: task }) => ({ task, status: OMITTED }));
+  return { fixtures, findings: checkGraph({ ...fixtures, entries: [...fixtures.entries, ...omitted], runners }) };
 }

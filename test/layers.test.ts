@@ -181,6 +181,12 @@ const LAYERS: readonly Layer[] = [
     because: 'the shipped pipeline gets nothing that the pipelines of users do not get',
   },
   {
+    name: 'examples',
+    parts: ['examples'],
+    mayImport: ['door'],
+    because: 'an example is what a user writes',
+  },
+  {
     name: 'bench',
     parts: ['bench'],
     mayImport: ['bullmq', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'door', 'schedule', 'engine', 'daemon', 'preparation'],
@@ -188,7 +194,7 @@ const LAYERS: readonly Layer[] = [
   },
 ];
 
-const files = sources('{src,runners,bench,bin}/**/*.{ts,js}');
+const files = sources('{src,runners,examples,bench,bin}/**/*.{ts,js}');
 const imports = [...files].flatMap(([file, text]) => importsOf(file, text));
 
 describe('the layers', () => {
