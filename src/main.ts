@@ -46,6 +46,7 @@ const COMMANDS = {
   unhold: async () => (await import('./cli/hold.ts')).unholdCommand(),
   cancel: async () => (await import('./cli/cancel.ts')).cancelCommand(),
   ingest: async () => (await import('./cli/ingest.ts')).ingestCommand(),
+  requests: async () => (await import('./cli/requests.ts')).requestsCommand(),
   export: async () => (await import('./cli/export.ts')).exportCommand(),
   flow: async () => (await import('./cli/flow.ts')).flowCommand(),
   prune: async () => (await import('./cli/prune.ts')).pruneCommand(),
