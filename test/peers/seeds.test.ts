@@ -1,16 +1,22 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import { z } from 'zod';
 import type { Database } from '../../src/db/database.ts';
+import type { Run } from '../../src/db/hot.ts';
 import { describeObstacle, describeRoots } from '../../src/engine/explain/describe.ts';
 import { explain } from '../../src/engine/explain/obstacles.ts';
 import { readSnapshot } from '../../src/engine/explain/snapshot.ts';
+import { DatabaseJobs } from '../../src/jobs/jobs.ts';
 import { checkGraph } from '../../src/runner/check/check-graph.ts';
+import { JobRunner } from '../../src/runner/job.ts';
+import { step } from '../../src/runner/jobs.ts';
 import { editSchedule } from '../../src/schedule/edit-schedule.ts';
 import { syncSchedules } from '../../src/schedule/sync-schedules.ts';
 import { createWorld } from '../engine/create-world.ts';
 import { throws } from '../engine/scripted-runner.ts';
 import { STATUSES } from '../engine/world.ts';
 import { createDatabase } from '../harness.ts';
+import { createJobWorld } from '../jobs/job-world.ts';
 import { task } from '../runner/check/pipeline.ts';
 import { rowOf, ScheduledRunner } from '../schedule/given.ts';
 import { sources } from '../sources.ts';
@@ -21,6 +27,12 @@ let database: Database;
 beforeAll(async () => {
   database = await createDatabase();
 });
+
+class Wish extends JobRunner<{ n: number }> {
+  readonly taskName = 'Wish';
+  readonly args = z.object({ n: z.number() });
+  override run(): void {}
+}
 
 const CODE_FROM_TEXT = /\beval\s*\(|\bnew\s+Function\b|\bFunction\s*\(|\bfrom\s+'(?:node:)?vm'|\bvm\.run|\bset(?:Timeout|Interval)\(\s*['"`]/u;
 
@@ -56,6 +68,21 @@ describe('requests of people', () => {
     await editSchedule(database.em(), 'Weekly deletion', { pattern: '30 22 * * 5', timeZone: 'Asia/Tokyo' }, 'dora');
     await editSchedule(database.em(), 'Weekly deletion', { enabled: false }, 'emil');
     expect(await rowOf(database, 'Weekly deletion')).toMatchObject({ pattern: '30 22 * * 5', time_zone: 'Asia/Tokyo', enabled: false });
+  });
+});
+
+describe('a coverage service', () => {
+  it('Cd13: a thousand jobs are enqueued by one statement, and nothing else is asked', async () => {
+    const apart = await createDatabase();
+    await createJobWorld(apart, [new Wish()]);
+    const asked: string[] = [];
+    const run: Run = (statement, values) => {
+      asked.push(statement.text);
+      return apart.hot.run(statement, values);
+    };
+    await new DatabaseJobs({ run, by: 'test' }).group(Array.from({ length: 1_000 }, (_, n) => step(new Wish(), { n })));
+    expect(asked).toHaveLength(1);
+    expect(await apart.em().execute(`select count(*)::int as jobs from job`)).toEqual([{ jobs: 1_000 }]);
   });
 });
 
