@@ -18,7 +18,7 @@ export class ScriptedJob extends JobRunner<Args> {
   override readonly timeLimitSeconds: number | undefined;
   /** Arguments of every call, in order. */
   readonly runs: Args[] = [];
-  readonly #begun = new Map<string, () => void>();
+  readonly #begun = new Map<string, PromiseWithResolvers<void>>();
   #does: JobScript;
 
   constructor(name: string, does: JobScript = () => undefined, { retry = {}, timeLimitSeconds }: { retry?: Partial<RetryPolicy>; timeLimitSeconds?: number } = {}) {
@@ -34,14 +34,20 @@ export class ScriptedJob extends JobRunner<Args> {
     return this;
   }
 
-  /** Resolves when the next attempt on the job begins. */
+  /** Resolves when an attempt on the job begins, or has begun. */
   begins({ id }: { id: string }): Promise<void> {
-    return new Promise((resolve) => this.#begun.set(id, resolve));
+    return this.#word(id).promise;
+  }
+
+  #word(id: string): PromiseWithResolvers<void> {
+    const word = this.#begun.get(id) ?? Promise.withResolvers<void>();
+    this.#begun.set(id, word);
+    return word;
   }
 
   async run(args: Args, context: JobContext): Promise<unknown> {
     this.runs.push(args);
-    this.#begun.get(context.job.id)?.();
+    this.#word(context.job.id).resolve();
     return this.#does(args, context);
   }
 }

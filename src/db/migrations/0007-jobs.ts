@@ -212,83 +212,84 @@ create trigger job_cancelled before update on task_register for each row
 `;
 
 /**
- * Children are cancelled level by level, all of them by one update at the end: a trigger that called itself for each level would
- * run out of stack on a long chain.
+ * The two tables of rows are joined in full and filtered afterwards, for the reason that register_moved has: else the plan is a nested
+ * loop. Children are cancelled level by level, all of them by one update at the end: a trigger that called itself for each level
+ * would run out of stack on a long chain.
  */
 const jobMoved = `
 create function job_moved() returns trigger language plpgsql as $$
 declare
+  ids bigint[];
+  tasks integer[];
+  froms smallint[];
+  tos smallint[];
   ended bigint[];
-  reopened bigint[];
+  heard text;
+  listener text;
+  woken integer;
   doomed bigint[];
   whys text[];
   level bigint[];
   reasons text[];
   names text[];
   states text[];
-  because_of text;
-  woken integer;
-  listener bigint;
 begin
   if not exists (select from task t where t.kind like 'job:%' and t.id in (select n.task_id from new_rows n)) then
     return null;
   end if;
+  with moved as materialized (
+    select n.subject_id, n.task_id, o.status_id as from_id, n.status_id as to_id
+      from new_rows n
+      full join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id
+     where n.status_id is distinct from o.status_id)
+  select array_agg(m.subject_id order by m.subject_id), array_agg(m.task_id order by m.subject_id), array_agg(m.from_id order by m.subject_id),
+         array_agg(m.to_id order by m.subject_id)
+    into ids, tasks, froms, tos
+    from moved m
+   where m.from_id not in (1, 2) or m.to_id not in (1, 2);
+  if ids is null then
+    return null;
+  end if;
+
   -- Their ends are written in the order of their ids, as those who enqueue lock them.
-  perform from job j
-    where j.subject_id in (
-      select n.subject_id
-        from new_rows n
-        full join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id
-       where n.status_id is distinct from o.status_id and (n.status_id not in (1, 2) or o.status_id not in (1, 2)))
-    order by j.subject_id
-      for no key update;
+  perform from job j where j.subject_id = any (ids) order by j.subject_id for no key update;
   if not found then
     return null;
   end if;
-  with moved as materialized (
-    select n.subject_id, n.task_id,
-           case when n.status_id in (1, 2) then null when s.message in ('cancelled', 'skipped') then s.message when s.type = 'error' then 'failed' else 'completed' end as state
-      from new_rows n
-      full join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id
-      join status s on s.id = n.status_id
-     where n.status_id is distinct from o.status_id and (n.status_id not in (1, 2) or o.status_id not in (1, 2))),
-  written as (
+  with written as (
     update job j
        set state = m.state, ended_at = case when m.state is not null then clock_timestamp() end
-      from moved m
-     where j.subject_id = m.subject_id and j.task_id = m.task_id
+      from (select m.id, m.task_id,
+                   case when m.to_id in (1, 2) then null when s.message in ('cancelled', 'skipped') then s.message when s.type = 'error' then 'failed' else 'completed' end as state
+              from unnest(ids, tasks, tos) as m(id, task_id, to_id)
+              join status s on s.id = m.to_id) m
+     where j.subject_id = m.id and j.task_id = m.task_id
     returning j.subject_id, j.state, j.awaited)
-  select array_agg(w.subject_id) filter (where w.state is not null), array_agg(w.subject_id) filter (where w.state is null),
-         string_agg(w.subject_id::text, ',') filter (where w.awaited and w.state is not null)
-    into ended, reopened, because_of
+  select array_agg(w.subject_id) filter (where w.state is not null), string_agg(w.subject_id::text, ',') filter (where w.awaited and w.state is not null)
+    into ended, heard
     from written w;
-  for listener in select unnest(string_to_array(because_of, ','))::bigint loop
-    perform pg_notify('afterglow_job', listener::text);
+  for listener in select unnest(string_to_array(heard, ',')) loop
+    perform pg_notify('afterglow_job', listener);
   end loop;
-  if not exists (select from job_parent p where p.parent_id = any (ended || reopened)) then
+  if not exists (select from job_parent p where p.parent_id = any (ids)) then
     return null;
   end if;
 
   for woken in
-    with change as (
-      select n.subject_id,
-             (s.type <> 'error' and o.status_id not in (1, 2))::integer - (g.type <> 'error' and n.status_id not in (1, 2))::integer as open
-        from new_rows n
-        full join old_rows o on o.subject_id = n.subject_id and o.task_id = n.task_id
-        join status s on s.id = o.status_id
-        join status g on g.id = n.status_id
-       where n.status_id is distinct from o.status_id),
-    delta as (
-      select p.job_id, sum(c.open) as open
-        from change c
-        join job_parent p on p.parent_id = c.subject_id
-       where c.open <> 0
+    with delta as (
+      select p.job_id,
+             sum((f.type <> 'error' and m.from_id not in (1, 2))::integer - (t.type <> 'error' and m.to_id not in (1, 2))::integer) as open
+        from unnest(ids, froms, tos) as m(id, from_id, to_id)
+        join status f on f.id = m.from_id
+        join status t on t.id = m.to_id
+        join job_parent p on p.parent_id = m.id
        group by p.job_id),
     locked as materialized (
       select r.subject_id, r.task_id, d.open
         from delta d
         join job j on j.subject_id = d.job_id
         join task_register r on r.subject_id = d.job_id and r.task_id = j.task_id
+       where d.open <> 0
        order by r.subject_id
          for update of r),
     counted as (
@@ -302,22 +303,27 @@ begin
     perform pg_notify('afterglow_ready', woken::text);
   end loop;
 
-  select array_agg(n.subject_id), array_agg(t.name), array_agg(j.state), array_agg(coalesce(n.reason, ''))
+  select array_agg(j.subject_id), array_agg(t.name), array_agg(j.state), array_agg(coalesce(r.reason, ''))
     into level, names, states, reasons
-    from new_rows n
-    join job j on j.subject_id = n.subject_id and j.task_id = n.task_id
-    join task t on t.id = n.task_id
-   where j.state in ('failed', 'cancelled') and n.subject_id = any (ended);
+    from job j
+    join task t on t.id = j.task_id
+    join task_register r on r.subject_id = j.subject_id and r.task_id = j.task_id
+   where j.subject_id = any (ended) and j.state in ('failed', 'cancelled');
   while cardinality(level) > 0 loop
     select array_agg(c.job_id), array_agg(c.task), array_agg('cancelled'::text), array_agg(c.why)
       into level, names, states, reasons
       from (select distinct on (p.job_id) p.job_id, t.name as task,
                    left('parent ' || l.id || ' "' || l.task || '" ' || l.state || case when l.reason = '' then '' else ': ' || l.reason end, 500) as why
               from unnest(level, names, states, reasons) as l(id, task, state, reason)
-              join job_parent p on p.parent_id = l.id
-              join job j on j.subject_id = p.job_id
-              join task_register r on r.subject_id = p.job_id and r.task_id = j.task_id and r.status_id = 1
-              join task t on t.id = j.task_id
+             -- By their keys, however many jobs there are: a level is small.
+             cross join lateral (select * from job_parent where parent_id = l.id offset 0) p
+             cross join lateral (
+                   select j.task_id
+                     from job j
+                     join task_register r on r.subject_id = j.subject_id and r.task_id = j.task_id
+                    where j.subject_id = p.job_id and r.status_id = 1
+                   offset 0) k
+              join task t on t.id = k.task_id
              where doomed is null or p.job_id <> all (doomed)
              order by p.job_id, p.place) c;
     doomed := doomed || level;
