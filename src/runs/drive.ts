@@ -102,7 +102,7 @@ class Drive {
     }
     const entries = await this.#entries();
     if (await this.#skipHopeless(entries)) return true;
-    const waiting = entries.filter(({ script, status, ready }) => stateOf(status) === 'waiting' && ready && !this.#inFlight.has(script));
+    const waiting = entries.filter(({ script, status, ready }) => stateOf(status) === 'waiting' && ready && !this.#isBusy(script));
     for (const { script } of this.#inTurn(waiting.filter(({ due_in: due }) => (due ?? 0) <= 0))) {
       if (this.#inFlight.size >= this.#options.most) break;
       this.#begin(script);
@@ -113,6 +113,11 @@ class Drive {
     await this.#nextTurn(isOthers ? AGAIN_MS : soonest);
     if (isOthers) await this.#options.care().catch(() => {});
     return true;
+  }
+
+  /** Whether it runs here, or the register knows of the end of one of its parents and we do not yet. */
+  #isBusy(script: string): boolean {
+    return this.#inFlight.has(script) || this.#options.view.of(script).task.parents.some((parent) => this.#inFlight.has(parent));
   }
 
   /** Higher priority first, then the order of the plan. */

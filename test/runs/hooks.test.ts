@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../src/errors.ts';
 import type { EndedHookTask, HookTask } from '../../src/runner/run-hooks.ts';
@@ -43,6 +44,22 @@ test('onTaskComplete and onTaskFail come when the end is written, with what the 
   ]);
   await run(folder, { name: 'ends', hooks });
   expect(ended[2]).toMatchObject({ hook: 'complete', script: 'good.sh', state: 'unchanged', result: { rows: 7 } });
+});
+
+test('a script is ready when the hooks of all its parents are through', async () => {
+  const folder = await jobFolder({ 'a.sh': ok('', { rows: 1 }), 'b.sh': ok('', { rows: 2 }), 'c.sh': ok(), 'jobs.json': [{ steps: [['a.sh', 'b.sh'], 'c.sh'] }] });
+  const seen: unknown[] = [];
+  await run(folder, {
+    hooks: {
+      onTaskReady: ({ script, parents }) => void seen.push(['ready', script, ...parents.map(({ result }) => result?.rows)]),
+      onTaskComplete: async ({ script }) => {
+        // Longer than a look at the register takes.
+        await delay(script === 'a.sh' ? 150 : 0);
+        seen.push(['complete', script]);
+      },
+    },
+  });
+  expect(seen.slice(-3)).toEqual([['complete', 'a.sh'], ['ready', 'c.sh', 1, 2], ['complete', 'c.sh']]);
 });
 
 test('what onTaskReady throws fails the script; what the others throw fails the run and stops nothing', async () => {
