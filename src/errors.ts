@@ -164,6 +164,11 @@ export class AuditError extends AfterglowError {
   }
 }
 
+/** An archive of objects cannot be made, or cannot be restored here; nothing was written. */
+export class ArchiveError extends AfterglowError {
+  readonly code = 'ARCHIVE';
+}
+
 /** The science failed for good: another attempt would come to the same. For runners to throw. */
 export class PermanentError extends AfterglowError {
   readonly code = 'PERMANENT';
