@@ -2,6 +2,7 @@
 export { detachedContext, type RunContext, type RunLog } from './runner/context.ts';
 export type { Flow } from './runner/flow.ts';
 export { hook, type Hook, type HookEnd, type HookRun } from './runner/hook.ts';
+export { JobSchedule, scheduled, type Firing, type ScheduledJob } from './runner/job-schedule.ts';
 export type { LockOptions, NamedLock } from './runner/named-lock.ts';
 export type { Json, Outcome } from './runner/outcome.ts';
 export type { Pipeline } from './runner/pipeline.ts';

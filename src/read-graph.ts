@@ -2,7 +2,8 @@ import type { Config } from './config.ts';
 import type { Fixtures } from './fixtures/fixture.ts';
 import { readFixtures } from './fixtures/read.ts';
 import { checkGraph, type Finding } from './runner/check/check-graph.ts';
-import { jobTasks } from './runner/job-tasks.ts';
+import { checkJobSchedules } from './runner/check/job-schedules.ts';
+import { jobTasks, scheduleTasks } from './runner/job-tasks.ts';
 import { withOwnStatuses } from './runner/own-statuses.ts';
 import type { Pipeline } from './runner/pipeline.ts';
 import { REQUEST_KIND, waitForOthers } from './runner/request.ts';
@@ -11,9 +12,9 @@ import { OMITTED } from './status/status.ts';
 /** Reads the fixtures, adds what the runners bring along, and checks the graph, without a database. */
 export async function readGraph(config: Config, { periodicRunners: runners }: Pipeline): Promise<{ fixtures: Fixtures; findings: Finding[] }> {
   const read = await readFixtures([...config.fixtures]);
-  const fixtures = { ...read, statuses: withOwnStatuses(read.statuses, runners), tasks: [...read.tasks, ...jobTasks(runners)] };
+  const fixtures = { ...read, statuses: withOwnStatuses(read.statuses, runners), tasks: [...read.tasks, ...jobTasks(runners), ...scheduleTasks(runners, read.tasks)] };
   waitForOthers(runners, fixtures.statuses);
   // Any task of requests may be omitted, which is no runner's word.
   const omitted = fixtures.tasks.filter(({ kind }) => kind === REQUEST_KIND).map(({ name: task }) => ({ task, status: OMITTED }));
-  return { fixtures, findings: checkGraph({ ...fixtures, entries: [...fixtures.entries, ...omitted], runners }) };
+  return { fixtures, findings: [...checkJobSchedules(runners), ...checkGraph({ ...fixtures, entries: [...fixtures.entries, ...omitted], runners })] };
 }
