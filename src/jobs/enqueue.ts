@@ -6,7 +6,7 @@ import type { Job, JobRef, JobStep, JobType } from '../runner/jobs.ts';
 import { JOB_KIND } from '../status/status.ts';
 
 /** A job that is to be enqueued, perhaps behind others of the same call. */
-export interface NewJob extends JobStep<never> {
+export interface NewJob extends JobStep<unknown> {
   /** Places of its parents among those that are enqueued with it, from 0. */
   readonly after?: readonly number[];
 }
@@ -28,7 +28,7 @@ export async function enqueueJobs(run: Run, jobs: readonly NewJob[], known: Read
   const rows = jobs.map((job) => rowOf(job, known));
   try {
     const ids = await run<{ id: string }>(ENQUEUE, [JSON.stringify(rows), by]);
-    return jobs.map(({ type }, place): Job<never> => ({ id: ids[place]!.id, name: nameOf(type), type: typeof type === 'string' ? known.get(type) as Job<never>['type'] : type }));
+    return jobs.map(({ type }, place): Job<never> => ({ id: ids[place]!.id, name: nameOf(type), type: (typeof type === 'string' ? known.get(type) : type) as Job<never>['type'] }));
   } catch (error) {
     throw await explained(run, error);
   }

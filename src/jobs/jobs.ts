@@ -52,7 +52,7 @@ export class DatabaseJobs implements Jobs {
     return (await this.#transaction((run) => enqueueOneKeyed(run, keyed[0]!, this.#types, this.#by))) as Job<never>;
   }
 
-  async chain(steps: readonly JobStep<never>[], options: JobOptions = {}): Promise<Job[]> {
+  async chain(steps: readonly JobStep<unknown>[], options: JobOptions = {}): Promise<Job<unknown>[]> {
     const { parent, parents, delaySeconds, at, ...rest } = options;
     return this.#enqueue(steps.map((step, place) => withOptions(step, place === 0 ? options : rest, place === 0 ? [] : [place - 1])));
   }

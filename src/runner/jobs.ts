@@ -132,7 +132,7 @@ export interface Jobs {
   enqueue(name: string, args: object, options?: JobOptions): Promise<Job>;
 
   /** Adds jobs of which each waits for the one before it and gets its result; `options.parent` is waited for by the first. */
-  chain(steps: readonly JobStep<never>[], options?: JobOptions): Promise<Job[]>;
+  chain(steps: readonly JobStep<unknown>[], options?: JobOptions): Promise<Job<unknown>[]>;
 
   /** Adds any number of jobs at once, by one statement; what `options` say holds for all of them. */
   group<Result>(steps: readonly JobStep<Result>[], options?: JobOptions): Promise<Job<Result>[]>;
