@@ -1,4 +1,4 @@
-import { describeUnserved, readDaemons, unservedTasks, type DaemonReport } from '../db/daemons.ts';
+import { describeUnqualified, describeUnserved, readDaemons, unservedTasks, type DaemonReport } from '../db/daemons.ts';
 import { command, withHome, type CommonOptions } from './common.ts';
 import { print, printJson, table } from './output.ts';
 
@@ -9,12 +9,13 @@ export const workersCommand = () =>
     'list the daemons and workers',
     'Lists the daemons and workers that are alive and those that have gone within the last day: where they run, what they can do, and how busy they are. One that has not been heard of for a minute counts as gone.',
   )
-    .option('--json', 'one JSON document: {"daemons": [{"id", "role", "state", "host", "pid", "version", "labels", "running", "concurrency", "troubles", …}], "unserved": [{"task", "requires"}]}')
+    .option('--json', 'one JSON document: {"daemons": [{"id", "role", "state", "host", "pid", "version", "labels", "running", "concurrency", "troubles", "unqualified", …}], "unserved": [{"task", "requires"}]}')
     .action(async (options: CommonOptions & { json?: true }) => {
       const { daemons, unserved } = await withHome(options, async ({ database }) => ({ daemons: await readDaemons(database.em()), unserved: await unservedTasks(database.em()) }));
       if (options.json) return printJson({ daemons, unserved });
       print(daemons.length === 0 ? 'There are no daemons: start one with "afterglow start".' : table([HEAD, ...daemons.map(toRow)]));
       for (const { id, role, troubles } of daemons) for (const trouble of troubles) print(`${role} ${id}: ${trouble}`);
+      for (const { id, role, unqualified } of daemons) for (const one of unqualified) print(`${role} ${id}: ${describeUnqualified(one)}`);
       for (const task of unserved) print(describeUnserved(task));
     });
 

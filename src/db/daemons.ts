@@ -30,6 +30,8 @@ export interface DaemonReport {
   engine: 'local' | 'bullmq';
   /** Why it is not well, by what it said last, whole sentences. A daemon whose main loop stands still says so here. */
   troubles: string[];
+  /** The tasks that it does not qualify for now, or keys of them; 20 at most. */
+  unqualified: UnqualifiedTask[];
   startedAt: Date;
   heartbeatAt: Date;
   stoppedAt: Date | null;
@@ -38,12 +40,27 @@ export interface DaemonReport {
   upSeconds: number;
 }
 
+/** What a daemon does not qualify for, by the qualifiers of its runner. */
+export interface UnqualifiedTask {
+  task: string;
+  /** The key of jobs, or the object; null for the task as a whole. */
+  key: string | null;
+  /** A whole sentence. */
+  reason: string;
+}
+
+/** `It does not qualify for "Night": The setting "night" is not set.` */
+export function describeUnqualified({ task, key, reason }: UnqualifiedTask): string {
+  return `It does not qualify for "${task}"${key === null ? '' : ` (${key})`}: ${reason}`;
+}
+
 /** The daemons that are alive, then those that have gone within the last day, the latest first; 200 at most. */
 export async function readDaemons(em: EntityManager): Promise<DaemonReport[]> {
   const rows = await em.execute<Row[]>(DAEMONS);
   return rows.map((row) => ({
     id: row.id, role: row.role, state: row.state, host: row.host, pid: row.pid, version: row.version, engine: row.engine, labels: row.labels, running: row.running, concurrency: row.concurrency,
     rssBytes: row.rss_bytes === null ? null : Number(row.rss_bytes), cpuLoad: row.cpu_load, clockSkewSeconds: row.clock_skew_seconds, troubles: row.state === 'stopped' ? [] : row.troubles,
+    unqualified: row.state === 'alive' ? row.unqualified : [],
     startedAt: new Date(row.started_at), heartbeatAt: new Date(row.heartbeat_at), stoppedAt: row.stopped_at === null ? null : new Date(row.stopped_at),
     silentSeconds: row.silent_seconds, upSeconds: row.up_seconds,
   }));
@@ -66,7 +83,7 @@ export function describeUnserved({ task, requires }: UnservedTask): string {
   return `"${task}" requires ${labels}, which no living daemon has.`;
 }
 
-interface Row extends Pick<DaemonReport, 'id' | 'role' | 'state' | 'host' | 'pid' | 'version' | 'engine' | 'labels' | 'running' | 'concurrency' | 'troubles'> {
+interface Row extends Pick<DaemonReport, 'id' | 'role' | 'state' | 'host' | 'pid' | 'version' | 'engine' | 'labels' | 'running' | 'concurrency' | 'troubles' | 'unqualified'> {
   rss_bytes: string | null;
   cpu_load: number | null;
   clock_skew_seconds: number | null;
@@ -80,6 +97,8 @@ interface Row extends Pick<DaemonReport, 'id' | 'role' | 'state' | 'host' | 'pid
 const DAEMONS = `
 select d.id, d.role, case when d.stopped_at is not null then 'stopped' when ${IS_ALIVE} then 'alive' else 'silent' end as state,
        d.host, d.pid, d.version, d.engine, d.labels, d.running, d.concurrency, d.rss_bytes, d.cpu_load, d.clock_skew_seconds, d.troubles,
+       (select coalesce(jsonb_agg(to_jsonb(x)), '[]')
+          from (select t.name as task, nullif(u.key, '') as key, u.reason from unqualified u join task t on t.id = u.task_id where u.daemon_id = d.id order by t.id, u.key limit 20) x) as unqualified,
        d.started_at, d.heartbeat_at, d.stopped_at,
        extract(epoch from clock_timestamp() - coalesce(d.stopped_at, d.heartbeat_at))::float8 as silent_seconds,
        extract(epoch from coalesce(d.stopped_at, clock_timestamp()) - d.started_at)::float8 as up_seconds

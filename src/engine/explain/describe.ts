@@ -47,7 +47,7 @@ function sentenceOf(obstacle: Obstacle, { task, now }: About): string {
     case 'parent':
       return `It waits for job ${obstacle.id} "${obstacle.name}", which ${parentStands(obstacle)}`;
     case 'key':
-      return `It waits for its turn among the jobs of the key "${obstacle.key}"`;
+      return `It waits for its turn among the jobs of the key "${obstacle.key}"${obstacle.most === null ? '' : `, of which ${obstacle.most} may run at once`}; ${obstacle.ahead} came before it`;
     case 'hold':
       return `${obstacle.task === null ? 'Its object is' : 'It is'} held by ${obstacle.by} since ${at(obstacle.at)}: ${obstacle.reason}${obstacle.until === null ? '' : `; until ${at(obstacle.until)}`}`;
     case 'drift':
@@ -76,6 +76,8 @@ function sentenceOf(obstacle: Obstacle, { task, now }: About): string {
       return 'No daemon is alive';
     case 'labels':
       return `No living daemon has ${obstacle.requires.map((label) => `the label "${label}"`).join(' and ')}, which "${task}" requires`;
+    case 'unqualified':
+      return `No living daemon that could run it qualifies: ${obstacle.daemons.map(({ daemon, reason, againAt }) => `${daemon}: ${reason.replace(/\.$/, '')}, asked again at ${at(againAt)}`).join('; ')}`;
     case 'no place':
       return `All ${obstacle.concurrency} places of the daemons that can run it are taken`;
   }
@@ -136,6 +138,8 @@ function actOf(obstacle: Obstacle, { subject, task }: About): string | undefined
       return '"afterglow start" starts one';
     case 'outdated':
       return 'a daemon with the newer one does';
+    case 'unqualified':
+      return '"afterglow settings" lists what is set';
     case 'labels':
       return `start a worker with ${obstacle.requires.map((label) => `--label ${label}`).join(' ')}`;
     default:

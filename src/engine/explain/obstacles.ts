@@ -2,7 +2,7 @@ import { PROCESSING } from '../../status/status.ts';
 import type { StatusType } from '../../status/status.ts';
 import type { Failure } from '../advance.ts';
 import { limitsOf, type Limit } from '../room.ts';
-import type { EntryState, Snapshot, TaskState } from './snapshot.ts';
+import type { EntryState, Snapshot, TaskState, UnqualifiedState } from './snapshot.ts';
 
 /** Why an entry is not claimed; then, why nobody is there who would claim it. Instants are ISO 8601 texts. */
 export type Obstacle =
@@ -14,7 +14,7 @@ export type Obstacle =
   /** A job waits for a parent. */
   | { kind: 'parent'; id: string; name: string; state: string; reason: string | null }
   /** A job waits for others of its key. */
-  | { kind: 'key'; key: string }
+  | { kind: 'key'; key: string; most: number | null; ahead: number }
   /** `task` is null where the object is held as a whole. */
   | { kind: 'hold'; task: string | null; by: string; reason: string; at: string; until: string | null }
   /** The counter or the mark in the register disagrees with what it is made of: a defect. */
@@ -33,10 +33,12 @@ export type Obstacle =
   | { kind: 'on schedule'; nextAt: string | null }
   | { kind: 'no daemon' }
   | { kind: 'labels'; requires: readonly string[] }
+  /** All daemons that could run it do not qualify now. */
+  | { kind: 'unqualified'; daemons: readonly { daemon: string; reason: string; againAt: string }[] }
   | { kind: 'no place'; running: number; concurrency: number };
 
 /** Obstacles that a claim does not know of: with them alone, an entry is eligible, but nobody is there to claim it now. */
-const OUTSIDE: ReadonlySet<Obstacle['kind']> = new Set(['no runner', 'on schedule', 'no daemon', 'labels', 'no place']);
+const OUTSIDE: ReadonlySet<Obstacle['kind']> = new Set(['no runner', 'on schedule', 'no daemon', 'labels', 'unqualified', 'no place']);
 
 /** Why an entry runs or does not. */
 export interface Explanation {
@@ -106,7 +108,7 @@ class Explainer {
     const drift: Obstacle[] = entry.unmet !== prerequisites.length || entry.held !== holds.length > 0 ? [{ kind: 'drift', unmet: entry.unmet, held: entry.held }] : [];
     const stops = [...prerequisites, ...holds, ...drift, ...this.#ofTask(task), ...dueOf(entry, task, this.#snapshot.now), ...limitsOfTask(task)];
     const turn = stops.length === 0 ? turnOf(entry, task) : [];
-    return [...stops, ...turn, ...this.#outside(task)];
+    return [...stops, ...turn, ...this.#outside(entry, task)];
   }
 
   #unmet(entry: EntryState, task: TaskState): Obstacle[] {
@@ -136,7 +138,7 @@ class Explainer {
   }
 
   /** Who would claim it. */
-  #outside(task: TaskState): Obstacle[] {
+  #outside(entry: EntryState, task: TaskState): Obstacle[] {
     const { daemons } = this.#snapshot;
     const obstacles: Obstacle[] = [];
     const runner = this.#runners?.get(task.name);
@@ -146,8 +148,17 @@ class Explainer {
     const free = able.filter(({ running, concurrency }) => running < concurrency);
     if (daemons.length === 0) obstacles.push({ kind: 'no daemon' });
     else if (able.length === 0) obstacles.push({ kind: 'labels', requires: task.requires });
-    else if (free.length === 0) obstacles.push({ kind: 'no place', running: sum(able, ({ running }) => running), concurrency: sum(able, ({ concurrency }) => concurrency) });
+    else if (able.every(({ id }) => this.#unqualified(id, entry) !== undefined)) {
+      obstacles.push({ kind: 'unqualified', daemons: able.map((daemon) => {
+        const { reason, againAt } = this.#unqualified(daemon.id, entry)!;
+        return { daemon: `${daemon.role} ${daemon.id} (${daemon.host}:${daemon.pid})`, reason, againAt };
+      }) });
+    } else if (free.length === 0) obstacles.push({ kind: 'no place', running: sum(able, ({ running }) => running), concurrency: sum(able, ({ concurrency }) => concurrency) });
     return obstacles;
+  }
+
+  #unqualified(daemonId: number, { taskId, qualifiesAs }: EntryState): UnqualifiedState | undefined {
+    return this.#snapshot.unqualified.find((one) => one.daemonId === daemonId && one.taskId === taskId && (one.key === '' || one.key === qualifiesAs));
   }
 
   /** What it comes down to: upstream, the entries that do not themselves wait for others. */
@@ -177,7 +188,7 @@ function runningOf({ attempt, runBy, startedAt, since, leaseSeconds, progress, c
 
 /** What a job waits for. */
 function jobWaits({ parents, parkedBy }: EntryState): Obstacle[] {
-  return [...parents.map((parent): Obstacle => ({ kind: 'parent', ...parent })), ...(parkedBy === null ? [] : [{ kind: 'key', key: parkedBy } as const])];
+  return [...parents.map((parent): Obstacle => ({ kind: 'parent', ...parent })), ...(parkedBy === null ? [] : [{ kind: 'key', ...parkedBy } as const])];
 }
 
 function dueOf({ dueAt, dispatchedAt, reason, setbacks, waitsFor }: EntryState, { mostAttempts }: TaskState, now: string): Obstacle[] {

@@ -12,6 +12,7 @@ export interface Snapshot {
   holds: readonly HoldState[];
   /** The living ones. */
   daemons: readonly DaemonState[];
+  unqualified: readonly UnqualifiedState[];
 }
 
 /** An entry of the register. */
@@ -44,8 +45,10 @@ export interface EntryState {
   error: string | null;
   /** Of a job, the parents that are not completed. */
   parents: readonly { id: string; name: string; state: string; reason: string | null }[];
-  /** Of a job that waits for its turn among those of its key, the key. */
-  parkedBy: string | null;
+  /** Of a job that waits for its turn among those of its key: how many may run at once, and those that are not ended and came before it. */
+  parkedBy: { key: string; most: number | null; ahead: number } | null;
+  /** What daemons call it that it does not qualify for, see {@link UnqualifiedState.key}. */
+  qualifiesAs: string;
   /** Entries of the task that are eligible and come before it, at most {@link MOST_AHEAD}; counted where the task is limited and this one is eligible. */
   ahead: number | null;
 }
@@ -82,6 +85,16 @@ export interface HoldState {
   by: string;
   at: string;
   until: string | null;
+}
+
+/** A task, or a key of it, that a living daemon does not qualify for now. */
+export interface UnqualifiedState {
+  daemonId: number;
+  taskId: number;
+  /** Empty for the task as a whole. */
+  key: string;
+  reason: string;
+  againAt: string;
 }
 
 export interface DaemonState {
@@ -126,6 +139,12 @@ const PARENTS = `
     join task_register f on f.subject_id = j.subject_id and f.task_id = j.task_id
    where p.job_id = r.subject_id and t.kind = 'job:' || t.name and coalesce(j.state, 'open') not in ('completed', 'skipped')`;
 
+const PARKED = `
+  select jsonb_build_object('key', j.key, 'most', t.concurrency_per_key, 'ahead', (
+           select count(*) from job o where o.task_id = j.task_id and o.key = j.key and o.ended_at is null and o.subject_id < j.subject_id))
+    from job j
+   where j.subject_id = r.subject_id and j.task_id = r.task_id and j.parked`;
+
 const ENTRIES = `
   select r.subject_id::text as "subjectId", s.name as subject, r.task_id as "taskId", st.message as status, st.type, r.unmet, r.held, r.attempt, r.setbacks, r.failure,
          r.reason, r.waits_for as "waitsFor", r.due_at as "dueAt", r.dispatched_at as "dispatchedAt", r.last_modified as since, r.cancel_reason as "cancelReason",
@@ -133,7 +152,8 @@ const ENTRIES = `
          case when r.status_id = 2 then extract(epoch from r.lease_until - clock_timestamp()) end as "leaseSeconds",
          case when r.status_id = 2 then a.started_at end as "startedAt", case when r.status_id = 2 then a.progress end as progress, a.error->>'message' as error,
          case when r.unmet > 0 then (${PARENTS}) else '[]' end as parents,
-         case when r.unmet > 0 then (select j.key from job j where j.subject_id = r.subject_id and j.task_id = r.task_id and j.parked) end as "parkedBy",
+         case when r.unmet > 0 then (${PARKED}) end as "parkedBy",
+         coalesce((select 'key ' || j.key from job j where j.subject_id = r.subject_id and j.task_id = r.task_id), 'id ' || r.subject_id) as "qualifiesAs",
          case when not (r.ready and r.due_at is null and r.status_id = t.claim_from_id and (t.concurrency is not null or exists (select from task_use u where u.task_id = t.id))) then null
               when t.claim_from_id = 1 then (${aheadSql('1')})
               else (${aheadSql('t.claim_from_id')})
@@ -208,8 +228,20 @@ const DAEMONS = `
    where ${IS_ALIVE}
    order by d.id`;
 
+const UNQUALIFIED = `
+  select u.daemon_id as "daemonId", u.task_id as "taskId", u.key, u.reason, u.again_at as "againAt"
+    from unqualified u
+    join daemon d on d.id = u.daemon_id and ${IS_ALIVE}
+   where u.key = ''
+      or u.key in (
+        select coalesce('key ' || j.key, 'id ' || s.id)
+          from subject s
+          left join job j on j.subject_id = s.id
+         where s.name = any ($1::text[]))
+   order by u.daemon_id, u.task_id, u.key`;
+
 const all = (rows: string) => `(select coalesce(jsonb_agg(to_jsonb(x)), '[]') from (${rows}) x)`;
 
 const READ = statement(`
 select jsonb_build_object(
-  'now', clock_timestamp(), 'entries', ${all(ENTRIES)}, 'tasks', ${all(TASKS)}, 'holds', ${all(HOLDS)}, 'daemons', ${all(DAEMONS)}) as snapshot`);
+  'now', clock_timestamp(), 'entries', ${all(ENTRIES)}, 'tasks', ${all(TASKS)}, 'holds', ${all(HOLDS)}, 'daemons', ${all(DAEMONS)}, 'unqualified', ${all(UNQUALIFIED)}) as snapshot`);

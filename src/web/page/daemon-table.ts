@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { describeUnserved, type DaemonReport } from '../../db/daemons.ts';
+import { describeUnqualified, describeUnserved, type DaemonReport } from '../../db/daemons.ts';
 import type { Overview } from './overview.ts';
 import { count, counted, icon, instant, type Html } from './words.ts';
 
@@ -8,9 +8,11 @@ export function daemonTable({ daemons, unserved }: Overview, now: Date): Html {
   const places = daemons.reduce((sum, { concurrency }) => sum + concurrency, 0);
   const words = daemons.length === 0 ? 'No daemon is alive.' : `${inWords(daemons)}, ${counted(places, 'attempt')} at once.`;
   const worries = [...daemons.flatMap(({ id, role, troubles }) => troubles.map((trouble) => `${role} ${id}: ${trouble}`)), ...unserved.map(describeUnserved)];
+  const waits = daemons.flatMap(({ id, role, unqualified }) => unqualified.map((one) => `${role} ${id}: ${describeUnqualified(one)}`));
   return html`<div id="daemons" hx-swap-oob="true">
   <p class="quiet">${words}</p>
   ${worries.length === 0 ? '' : html`<ul class="statuses">${worries.map((sentence) => html`<li class="warning">${icon('warning')} ${sentence}</li>`)}</ul>`}
+  ${waits.length === 0 ? '' : html`<ul class="statuses">${waits.map((sentence) => html`<li>${sentence}</li>`)}</ul>`}
   ${daemons.length === 0 ? '' : table(daemons, now)}
 </div>`;
 }
