@@ -10,6 +10,7 @@ export { dynamic, label, Qualifier, setting, settingUnset, type QualifierContext
 export { RequestTaskRunner, type Batch, type Request } from './runner/request.ts';
 export { WarnOfDeadlines } from './runner/request-deadlines.ts';
 export { DEFAULT_RETRY, type RetryPolicy } from './runner/retry-policy.ts';
+export type { EndedHookTask, HookJob, HookRelative, HookState, HookTask, RunHooks } from './runner/run-hooks.ts';
 export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner, type MissedSlots } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';
 export { JobRunner, skip, type JobContext, type JobSubject, type Skipped } from './runner/job.ts';
