@@ -13,9 +13,10 @@ export { DEFAULT_RETRY, type RetryPolicy } from './runner/retry-policy.ts';
 export type { EndedHookTask, HookJob, HookRelative, HookState, HookTask, RunHooks } from './runner/run-hooks.ts';
 export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner, type MissedSlots } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';
+export type { Debounce, JobLimit } from './runner/job-policies.ts';
 export { JobRunner, skip, type JobContext, type JobSubject, type Skipped } from './runner/job.ts';
 export {
-  step, type ArgumentsOf, type CancelAnswer, type Job, type JobDetails, type JobFilter, type JobOptions, type JobRef, type Jobs, type JobState, type JobStep, type JobType,
+  step, type ArgumentsOf, type CancelAnswer, type Enqueued, type Job, type JobDetails, type JobFilter, type JobOptions, type JobRef, type Jobs, type JobState, type JobStep, type JobType,
   type ResultOf,
 } from './runner/jobs.ts';
 export { ScriptJobRunner } from './scripts/script-job-runner.ts';
@@ -29,5 +30,5 @@ export { HISTORY, pruneHistory, type HistoryTable } from './db/prune.ts';
 export { saveTransients } from './db/save-transients.ts';
 export {
   AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, JobArgumentsError, JobCancelledError, JobFailedError, JobSkippedError, LeaseLostError, LockLostError, LockTakenError, PermanentError, QualifierError, ScriptDiedError, ScriptError,
-  ServiceError, StoppingError, TimeLimitError, UnknownNameError, WaitInRunnerError, WaitTimeoutError,
+  ServiceError, StoppingError, TaskLimitError, TimeLimitError, UnknownNameError, WaitInRunnerError, WaitTimeoutError,
 } from './errors.ts';
