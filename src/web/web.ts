@@ -10,8 +10,7 @@ import { securityHeaders } from './headers.ts';
 import { createHealth, type Health } from './health.ts';
 import { linksOf, type Links } from './links.ts';
 import { createMetrics } from './metrics.ts';
-import { jobPage } from './page/job-page.ts';
-import { jobsPage } from './page/jobs-page.ts';
+import { createJobRoutes } from './page/job-routes.ts';
 import { createPages, type ExportTable } from './page/pages.ts';
 import { createRequestPages } from './page/request-pages.ts';
 import { productReply } from './products.ts';
@@ -62,8 +61,7 @@ export function createWeb(options: WebOptions): Hono {
     { method: 'get', path: '/metrics', handler: createMetrics(database) },
     { method: 'get', path: '/products/:file', handler: (ask) => productReply(folders.products, ask) },
     { method: 'get', path: '/assets/:name', handler: assetReply },
-    { method: 'get', path: '/jobs', handler: (ask) => jobsPage(database.hot.run, links, version, ask) },
-    { method: 'get', path: '/jobs/:id', handler: (ask) => jobPage(database.hot.run, links, version, ask) },
+    ...createJobRoutes({ database, links, version, guard: tokenGuard(host, options.apiToken), isClosed: links.requests !== undefined }),
     ...requestRoutes(options, links),
     ...pages.exports,
   ];

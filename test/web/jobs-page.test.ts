@@ -100,6 +100,33 @@ describe('the page of a job', () => {
     expect(other).toContain(`href="/jobs/${failed.id}"`);
   });
 
+  it('cancels what has not ended, with a reason, and requeues what has', async () => {
+    const { failed, later } = await givenJobs();
+    const { app, get } = await givenWeb(database);
+    const post = (path: string, form: Record<string, string>, headers: Record<string, string> = {}) => app.request(path, { method: 'POST', body: new URLSearchParams(form), headers });
+    expect(await (await get(`/jobs/${later.id}`)).text()).toContain('Cancel the job');
+    expect((await post(`/jobs/${later.id}/cancel`, { reason: ' ' })).status).toBe(409);
+    expect((await post(`/jobs/${later.id}/cancel`, { reason: 'not needed' }, { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+    expect((await post(`/jobs/${later.id}/requeue`, {})).status).toBe(409);
+    const done = await post(`/jobs/${later.id}/cancel`, { reason: 'not needed' });
+    expect([done.status, done.headers.get('location')]).toEqual([303, `/jobs/${later.id}`]);
+    expect(textOf(await (await get(`/jobs/${later.id}`)).text())).toContain('not needed');
+    expect((await post(`/jobs/${failed.id}/requeue`, {})).status).toBe(303);
+    await expect.poll(async () => textOf(await (await get(`/jobs/${failed.id}`)).text())).toContain('Attempt 2');
+    expect((await post('/jobs/999999999/cancel', { reason: 'x' })).status).toBe(404);
+  });
+
+  it('lets other machines change nothing without the token of the server', async () => {
+    const { later } = await givenJobs();
+    const { app } = await givenWeb(database, { host: '0.0.0.0' });
+    const closed = await app.request(`/jobs/${later.id}/cancel`, { method: 'POST', body: new URLSearchParams({ reason: 'x' }) });
+    expect(closed.status).toBe(403);
+    const { app: open } = await givenWeb(database, { host: '0.0.0.0', apiToken: 'secret' });
+    const cancel = (authorization: string) => open.request(`/jobs/${later.id}/cancel`, { method: 'POST', body: new URLSearchParams({ reason: 'x' }), headers: { authorization } });
+    expect((await cancel('Bearer other')).status).toBe(401);
+    expect((await cancel('Bearer secret')).status).toBe(303);
+  });
+
   it('is not there for what is no job', async () => {
     await givenJobs();
     const { get } = await givenWeb(database);

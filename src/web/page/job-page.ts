@@ -43,6 +43,7 @@ function body(job: JobDetails, attempts: readonly JobAttempt[], links: Links): H
     ${job.parents.length === 0 ? '' : fact('Parents', html`${job.parents.slice(0, 100).map((id) => link(id))}`)}
     ${job.children.length === 0 ? '' : fact('Children', html`${job.children.slice(0, 100).map((id) => link(id))}`)}
   </tbody></table>
+  ${acts(job, links)}
 </section>
 <section aria-labelledby="args-title"><h2 id="args-title">Arguments</h2><pre class="json">${pretty(job.args)}</pre></section>
 ${job.result === null ? '' : html`<section aria-labelledby="result-title"><h2 id="result-title">Result</h2><pre class="json">${pretty(job.result)}</pre></section>`}
@@ -50,6 +51,11 @@ ${job.result === null ? '' : html`<section aria-labelledby="result-title"><h2 id
   <h2 id="attempts-title">Attempts</h2>
   ${attempts.length === 0 ? html`<p class="quiet">It has not been begun.</p>` : attempts.map((attempt) => attemptOf(attempt, now))}
 </section>`;
+}
+
+function acts({ id, state }: JobDetails, links: Links): Html {
+  if (state !== 'pending' && state !== 'running') return html`<form class="job-acts" method="post" action="${links.job(id)}/requeue"><button>Requeue</button></form>`;
+  return html`<form class="job-acts" method="post" action="${links.job(id)}/cancel"><label>Why <input name="reason" required maxlength="1000" autocomplete="off"></label> <button>Cancel the job</button></form>`;
 }
 
 const fact = (what: string, value: Html): Html => html`<tr><th scope="row">${what}</th><td>${value}</td></tr>`;
