@@ -60,6 +60,8 @@ export class Attempt implements HeldAttempt {
   /** Where it ran in a process of its own: what came of that. */
   #isolated: IsolatedResult | undefined;
   #end: RunEnd | undefined;
+  /** Whether the runner goes on here though it was given up. */
+  #stillRuns = false;
   #wallSeconds = 0;
   #cpuSeconds = 0;
 
@@ -112,7 +114,10 @@ export class Attempt implements HeldAttempt {
     if (!aborted) {
       const { timeLimitSeconds } = this;
       const { settleSeconds = SETTLE_SECONDS } = options;
-      const onUnsettled = (settled: Promise<unknown>) => unsettled.add(this.#where, settled, isPatient(this.#abort.signal.reason) ? 0 : settleSeconds);
+      const onUnsettled = (settled: Promise<unknown>) => {
+        this.#stillRuns = true;
+        unsettled.add(this.#where, settled, isPatient(this.#abort.signal.reason) ? 0 : settleSeconds);
+      };
       this.#end = await asRunning(this.#where, () =>
         runAttempt(runner, this.#entry.subject, this.#context(), this.#abort, { timeLimitSeconds, statuses, claimFrom, settleSeconds, onUnsettled }),
       );
@@ -232,7 +237,7 @@ export class Attempt implements HeldAttempt {
     const { options, errorStatuses } = this.#deps;
     const { runner, claimFrom } = this.#task;
     return settle(end, {
-      policy: retryPolicyOf(runner), setbacks: this.#entry.setbacks, interruption: this.#written.interruption, claimFrom, failedStatus: runner.failedStatusMessage, errorStatuses,
+      policy: retryPolicyOf(runner), setbacks: this.#entry.setbacks, interruption: this.#written.interruption, stillRuns: this.#stillRuns, claimFrom, failedStatus: runner.failedStatusMessage, errorStatuses,
       random: (options.random ?? Math.random)(), now: options.clock.now(),
     });
   }

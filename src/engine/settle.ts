@@ -14,6 +14,8 @@ export interface Setting {
   setbacks: number;
   /** A failure of the database while the runner used it, whatever the runner made of that. */
   interruption: unknown;
+  /** Whether the runner goes on after it was told to stop and given up: a second one beside it could do harm. */
+  stillRuns?: boolean;
   /** The status that the entry was claimed from. */
   claimFrom: string;
   failedStatus: string;
@@ -40,8 +42,11 @@ export function settle(end: RunEnd, setting: Setting): Verdict {
   const message = messageOf(setting.interruption ?? end.error);
   if (end.cause === 'cancel') return { cause: 'cancel', status: end.status, failure: undefined, setbacks, reason: message, dueInSeconds: undefined };
   const failure: Failure = end.cause === 'fail' && (setting.interruption !== undefined || isMachinery(end.error)) ? 'machinery' : 'science';
-  const retried = failure === 'machinery' || (end.cause === 'time out' ? policy.timeLimit : policy.thrown && !isA(PermanentError, end.error));
-  if (!retried) return { cause: end.cause, status: end.status, failure, setbacks: 0, reason: message, dueInSeconds: undefined };
+  const retried = failure === 'machinery' || (end.cause === 'time out' ? policy.timeLimit && setting.stillRuns !== true : policy.thrown && !isA(PermanentError, end.error));
+  if (!retried) {
+    const reason = setting.stillRuns === true && end.cause === 'time out' && policy.timeLimit ? `${message} Its runner does not stop, so it is not tried again beside it.` : message;
+    return { cause: end.cause, status: end.status, failure, setbacks: 0, reason, dueInSeconds: undefined };
+  }
   if (setbacks + 1 >= policy.attempts) return givenUp(end, failure, setbacks + 1, message, setting);
   const wait = waitOf(end.error, setting);
   return { cause: 'postpone', status: claimFrom, failure, setbacks: setbacks + 1, reason: message, dueInSeconds: wait > 0 ? wait : undefined };
