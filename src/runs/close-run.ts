@@ -28,9 +28,10 @@ export async function beginRun(em: EntityManager, { subjectId }: OpenRun, daemon
  */
 export async function closeRun(
   { em, hot }: { em: () => EntityManager; hot: Hot }, run: OpenRun, end: { state: RunEndState; left: string; message?: string | undefined },
-): Promise<{ state: RunEndState; counts: RunCounts; skipped: string[] }> {
+): Promise<{ state: RunEndState; counts: RunCounts; skipped: { script: string; reason: string }[] }> {
   const waiting = (await readEntries(hot.run, run)).filter(({ status }) => stateOf(status) === 'waiting');
-  const skipped = await skipEntries(hot.run, run, waiting.map(({ script, reason }) => ({ script, reason: reason ?? end.left })));
+  const skips = waiting.map(({ script, reason }) => ({ script, reason: reason ?? end.left }));
+  const done = await skipEntries(hot.run, run, skips);
   const states = (await readEntries(hot.run, run)).map(({ status }) => stateOf(status));
   const count = (state: string): number => states.filter((one) => one === state).length;
   const counts = { tasks: states.length, succeeded: count('success'), failed: count('failed'), skipped: count('skipped'), unchanged: count('unchanged') };
@@ -41,5 +42,5 @@ export async function closeRun(
       where subject_id = ?`,
     [state, end.message ?? null, counts.tasks, counts.succeeded, counts.failed, counts.skipped, counts.unchanged, run.subjectId],
   );
-  return { state, counts, skipped };
+  return { state, counts, skipped: skips.filter(({ script }) => done.includes(script)) };
 }

@@ -79,7 +79,7 @@ export async function executeRun({ config, database, folders, log }: Pick<Home, 
   }
   const message = failure === undefined ? end!.hookErrors.join('\n') || undefined : failure.message;
   const closed = await closeRun(database, run, { ...ENDS[end === undefined ? 'accident' : end.hookErrors.length > 0 && end.by === 'itself' ? 'hook' : end.by], message });
-  for (const script of closed.skipped) view.change(script, { state: 'skipped' });
+  for (const { script, reason } of closed.skipped) view.change(script, { state: 'skipped', reason });
   if (failure !== undefined) throw failure;
   return { name: run.name, number: run.number, state: closed.state, message, counts: closed.counts };
 }
