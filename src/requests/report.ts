@@ -1,6 +1,6 @@
 import { statement, type Run } from '../db/hot.ts';
 import { explain } from '../engine/explain/obstacles.ts';
-import { CAN_RUN, describeObstacle } from '../engine/explain/describe.ts';
+import { CAN_RUN, describePlainly } from '../engine/explain/describe.ts';
 import { readSnapshot } from '../engine/explain/snapshot.ts';
 import { UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
@@ -35,6 +35,8 @@ export interface RequestTaskReport {
   reason: string | null;
   batch: Batch | null;
   place: Place;
+  /** How many tasks it waits for. */
+  unmet: number;
   /** How often it was run. */
   attempts: number;
   /** What its last attempt said. */
@@ -136,7 +138,7 @@ export async function readRequest(run: Run, name: string): Promise<WholeRequest>
 
 /** The runs of one task of a request, the last one first. */
 export async function readAttempts(run: Run, name: string, task: string): Promise<AttemptReport[]> {
-  return run<AttemptReport>(ATTEMPTS, [name, task]);
+  return (await run<{ report: AttemptReport }>(ATTEMPTS, [name, task])).map(({ report }) => report);
 }
 
 async function waitsOf(run: Run, { request, tasks }: RequestReport): Promise<Record<string, readonly string[]>> {
@@ -146,7 +148,7 @@ async function waitsOf(run: Run, { request, tasks }: RequestReport): Promise<Rec
   const now = new Date(snapshot.now);
   const waiting = explain(snapshot).filter(({ task }) => isOpen.has(task));
   return Object.fromEntries(
-    waiting.map(({ subject, task, obstacles }) => [task, obstacles.length === 0 ? [CAN_RUN] : obstacles.map((obstacle) => describeObstacle(obstacle, { subject, task, now }))]),
+    waiting.map(({ subject, task, obstacles }) => [task, obstacles.length === 0 ? [CAN_RUN] : obstacles.map((obstacle) => describePlainly(obstacle, { subject, task, now }))]),
   );
 }
 
@@ -159,7 +161,7 @@ const TASKS = `
   select t.name as task, t.description, t.owner,
          case when st.message = 'omitted' then 'omitted' when r.status_id = 2 then 'running' when st.type = 'success' then 'success' when st.type = 'error' then 'fail'
               when q.approved_at is null then 'inactive' else 'active' end as state,
-         st.message as status, st.type, r.reason, d.batch, coalesce(d.place, 'any') as place, r.attempt as attempts, ${messageOf('a')} as message, r.warning,
+         st.message as status, st.type, r.reason, d.batch, coalesce(d.place, 'any') as place, r.unmet, r.attempt as attempts, ${messageOf('a')} as message, r.warning,
          a.started_at as "startedAt", a.ended_at as "endedAt", a.wall_seconds as seconds,
          (select coalesce(sum(o.cost), 0) from attempt o where o.subject_id = r.subject_id and o.task_id = r.task_id) as cost, r.due_at as "dueAt"
     from task_register r
@@ -211,6 +213,8 @@ select to_jsonb(report) as report,
 const NAMES = statement(`select name from subject where kind = 'request' order by id desc limit 1000`);
 
 const ATTEMPTS = statement(`
+select to_jsonb(report) as report
+  from (
 select a.attempt, a.outcome, st.message as status, a.started_at as "startedAt", a.ended_at as "endedAt", a.wall_seconds as seconds, ${messageOf('a')} as message,
        a.warning, a.cost, coalesce(d.role || ' ' || d.id || ' (' || d.host || ')', 'daemon ' || a.daemon_id) as by, coalesce(a.log, '[]') as log
   from attempt a
@@ -219,4 +223,4 @@ select a.attempt, a.outcome, st.message as status, a.started_at as "startedAt", 
   left join status st on st.id = a.status_id
   left join daemon d on d.id = a.daemon_id
  where s.kind = 'request' and s.name = $1 and t.name = $2
- order by a.attempt desc`);
+ order by a.attempt desc) report`);

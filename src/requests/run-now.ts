@@ -20,7 +20,7 @@ export interface RunAnswer {
  *
  * @param attempt the number of the last attempt that the person has seen: after another one, nothing is started
  * @throws {UnknownNameError} there is no such request or task
- * @throws {RefusedError} the request is not approved or is closed, the task is omitted or not active
+ * @throws {RefusedError} the request is not approved or is closed, the task is omitted or not active, or waits for others
  */
 export async function runNow(desk: Desk, { request, task, by }: ListEdit, { again = false, attempt }: { again?: boolean; attempt?: number | undefined } = {}): Promise<RunAnswer> {
   return desk.database.hot.transaction(async (run) => {
@@ -34,6 +34,7 @@ export async function runNow(desk: Desk, { request, task, by }: ListEdit, { agai
     if (entry.status === PROCESSING) return answer('running', `"${task}" of ${request} is running already, attempt ${entry.attempt}.`);
     if (attempt !== undefined && entry.attempt !== attempt) return answer('running', `"${task}" of ${request} has been run since you looked at it, attempt ${entry.attempt}; its status is "${entry.status}".`);
     if (entry.statusType === 'success' && !again) return answer('done', `"${task}" of ${request} was done at ${entry.lastModified.toISOString()}. It is not run a second time unless that is asked for.`);
+    if (entry.status === entry.claimFrom && entry.unmet > 0) throw new RefusedError(`"${task}" of ${request} waits for ${entry.unmet === 1 ? 'another task' : `${entry.unmet} other tasks`}, and runs after ${entry.unmet === 1 ? 'it' : 'them'} by itself.`);
     if (entry.status === entry.claimFrom) await run(LET_GO, [locked.id, entry.id]);
     else await run(SEND_BACK, [locked.id, entry.id, entry.statusType === 'error' ? 'retry' : 'reset', by]);
     await note(run, locked.id, { by, kind: 'run', taskId: entry.id, text: entry.statusType === 'success' ? 'again, although it was done' : '' });

@@ -109,7 +109,7 @@ describe('a list of tasks', () => {
     const name = await takeOne(desk);
     await work();
     expect(await states(name)).toEqual({ Accounts: 'inactive', Newsletter: 'inactive', Export: 'omitted' });
-    expect((await readRequest(database.hot.run, name)).waits.Accounts![0]).toContain(`waits for approval; "afterglow requests approve ${name}" lets it begin.`);
+    expect((await readRequest(database.hot.run, name)).waits.Accounts![0]).toMatch(/held by requests since .*: waits for approval\.$/);
     await approve(desk, { request: name, by: 'person grace' });
     expect(await states(name)).toMatchObject({ Accounts: 'active', Newsletter: 'active' });
     await work();
@@ -194,6 +194,7 @@ describe('a list of tasks', () => {
     await work();
     expect(order).toEqual(['Accounts']);
     expect(await states(name)).toEqual({ Accounts: 'success', Newsletter: 'omitted', Second: 'fail', Sweep: 'active', Letter: 'active' });
+    await expect(runNow(desk, { request: name, task: 'Sweep', by })).rejects.toThrow('waits for another task, and runs after it by itself');
     runner('Second').does = does('Second');
     await runNow(desk, { request: name, task: 'Second', by });
     await work();

@@ -17,6 +17,9 @@ export function describeObstacle(obstacle: Obstacle, about: About): string {
   return `${sentenceOf(obstacle, about)}${act === undefined ? '.' : `; ${act}.`}`;
 }
 
+/** The same without what can be done, where that stands beside it. */
+export const describePlainly = (obstacle: Obstacle, about: About): string => `${sentenceOf(obstacle, about)}.`;
+
 /** Why an entry with nothing in its way has not run yet. */
 export const CAN_RUN = 'It can run now: the next look at the register takes it.';
 

@@ -14,7 +14,7 @@ ${months.map(({ month, cost, attempts, requests, tasks }) => html`<section aria-
   <div class="scroll" role="region" aria-labelledby="m${month}" tabindex="0">
   <table class="costs">
     <thead><tr><th scope="col">Task</th><th scope="col" class="wide">Share</th><th scope="col" class="number">Cost</th><th scope="col" class="number">Runs</th><th scope="col" class="number">Time</th></tr></thead>
-    <tbody>${tasks.map((task) => html`<tr><th scope="row">${task.task}</th><td class="wide"><meter min="0" max="${most || 1}" value="${task.cost}">${amount(task.cost)}</meter></td>
+    <tbody>${tasks.map((task) => html`<tr><th scope="row">${task.task}</th><td class="wide"><svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="success" width="${most === 0 ? 0 : (100 * task.cost) / most}" height="10"/></svg></td>
       <td class="number">${amount(task.cost)}</td><td class="number">${count(task.attempts)}</td><td class="number">${span(task.seconds)}</td></tr>`)}</tbody>
   </table>
   </div>

@@ -26,14 +26,14 @@ export function requestForms(links: RequestLinks, request: WholeRequest): Html {
 }
 
 /** What can be done with one task of it. */
-export function taskForms(links: RequestLinks, { request, approvedAt, closedAt }: WholeRequest, { task, state, attempts }: RequestTaskReport): Html {
+export function taskForms(links: RequestLinks, { request, approvedAt, closedAt }: WholeRequest, { task, state, attempts, unmet }: RequestTaskReport): Html {
   if (closedAt !== null || state === 'running') return html``;
   const run = (word: string, again = false): Html => html`<form method="post" action="${links.taskAct(request, task, 'run')}"><input type="hidden" name="attempt" value="${attempts}">${again ? html`<input type="hidden" name="again" value="yes">` : ''}<button>${word}</button></form>`;
   const add = html`<form method="post" action="${links.taskAct(request, task, 'add')}"><button>Add to the list</button></form>`;
   const omit = withReason('Omit', links.taskAct(request, task, 'omit'), 'Why it does not apply', 'Omit it');
   if (state === 'omitted') return html`<div class="acts">${add}</div>`;
   if (state === 'success') return html`<div class="acts"><details class="reasoned"><summary>Run again</summary>${run('Yes, although it is done', true)}</details></div>`;
-  return html`<div class="acts">${approvedAt === null ? '' : run(state === 'fail' ? 'Run again' : 'Run now')}${omit}</div>`;
+  return html`<div class="acts">${approvedAt === null || (state === 'active' && unmet > 0) ? '' : run(state === 'fail' ? 'Run again' : 'Run now')}${omit}</div>`;
 }
 
 const withReason = (word: string, action: string, label: string, button: string): Html => html`<details class="reasoned"><summary>${word}</summary>

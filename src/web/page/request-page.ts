@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import type { AttemptReport, RequestEvent, RequestTaskReport, WholeRequest } from '../../requests/report.ts';
 import { nameForm, requestForms, taskForms } from './request-forms.ts';
-import { amount, day, moment, requestLayout, requestMark, taskMark, timeLeft, type RequestView } from './request-words.ts';
+import { actor, amount, day, moment, requestLayout, taskMark, timeLeft, type RequestView } from './request-words.ts';
 import { counted, span, type Html } from './words.ts';
 
 /** What the page of one request shows. */
@@ -21,14 +21,17 @@ export interface OneRequest {
 export function requestPage(view: RequestView, { request, runs, files, notice, seen }: OneRequest): Promise<string> {
   const { links, name } = view;
   const here = links.requests.one(request.request);
+  const item = (task: RequestTaskReport): Html => taskItem(view, request, task, runs.get(task.task) ?? []);
+  const [listed, omitted] = [request.tasks.filter(({ state }) => state !== 'omitted'), request.tasks.filter(({ state }) => state === 'omitted')];
   return requestLayout(view, { title: request.request }, html`<div id="pulse" hx-get="${here}/pulse?seen=${seen}" hx-trigger="every 3s" hx-swap="outerHTML"></div>
 ${notice === undefined ? '' : html`<p class="notice" role="status">${notice}</p>`}
 <h2 class="summary">${summaryOf(request)}</h2>
-<p class="lead">${requestMark(request)} <span class="tag">${request.type}</span> <span>${request.email}</span> <span class="due">${request.state === 'success' ? '' : 'Deadline '}${request.state === 'success' ? '' : timeLeft(request)}</span></p>
+<p class="lead"><span class="tag">${request.type}</span> <span>${request.email}</span> ${request.state === 'success' || request.state === 'closed' ? '' : html`<span>Deadline ${timeLeft(request)}</span>`}</p>
 ${name === undefined ? nameForm(links.requests, here) : requestForms(links.requests, request)}
 <section aria-labelledby="list-title">
   <h2 id="list-title">Tasks <span class="quiet">${amount(request.cost)} spent</span></h2>
-  <ol class="tasks">${request.tasks.map((task) => taskItem(view, request, task, runs.get(task.task) ?? []))}</ol>
+  ${listed.length === 0 ? html`<p class="quiet">None.</p>` : html`<ol class="tasks">${listed.map(item)}</ol>`}
+  ${omitted.length === 0 ? '' : html`<details class="omitted-tasks"${listed.length === 0 ? html` open` : ''}><summary>${counted(omitted.length, 'task is', 'tasks are')} omitted</summary><ol class="tasks">${omitted.map(item)}</ol></details>`}
 </section>
 <section aria-labelledby="facts-title">
   <h2 id="facts-title">The request</h2>
@@ -50,7 +53,7 @@ function summaryOf({ request, state, tasks, approvedBy, completedAt, closedBy, c
   const done = tasks.filter((task) => task.state === 'success').length;
   switch (state) {
     case 'closed':
-      return `${request} was closed by ${closedBy}: ${closeReason}`;
+      return `${request} was closed by ${actor(closedBy)}: ${closeReason}`;
     case 'success':
       return `${request} was completed on ${completedAt!.slice(0, 10)}.`;
     case 'inactive':
@@ -59,7 +62,7 @@ function summaryOf({ request, state, tasks, approvedBy, completedAt, closedBy, c
       return `${request} needs a look: ${failed.join(' and ')} failed.`;
     case 'running':
     case 'active':
-      return `${request} was approved by ${approvedBy}; ${done} of ${counted(listed.length, 'task is', 'tasks are')} done.`;
+      return `${request} was approved by ${actor(approvedBy)}; ${done} of ${counted(listed.length, 'task is', 'tasks are')} done.`;
   }
 }
 
@@ -97,8 +100,8 @@ function facts({ links }: RequestView, request: WholeRequest, files: readonly st
     ['Person', request.email],
     ['Made on', day(request.requestedAt)],
     ['Deadline', timeLeft(request)],
-    ['Received', html`${moment(request.createdAt)} from ${request.createdBy}`],
-    ['Approved', request.approvedAt === null ? 'not yet' : html`${moment(request.approvedAt)} by ${request.approvedBy}`],
+    ['Received', html`${moment(request.createdAt)} from ${actor(request.createdBy)}`],
+    ['Approved', request.approvedAt === null ? 'not yet' : html`${moment(request.approvedAt)} by ${actor(request.approvedBy)}`],
     ...(request.completedAt === null ? [] : [['Completed', moment(request.completedAt)] as [string, Html]]),
     ...Object.entries(request.identifiers).map(([name, value]): [string, string] => [`Identifier ${name}`, value]),
     ...Object.entries(request.details as Record<string, unknown>).map(([name, value]): [string, string] => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
@@ -113,4 +116,4 @@ const WORDS: Readonly<Record<string, string>> = {
   deadline: 'warned', changed: 'changed it',
 };
 
-const eventItem = ({ at, by, kind, task, text }: RequestEvent): Html => html`<li class="${kind === 'comment' ? 'said' : ''}"><span class="quiet">${moment(at)}</span> <b>${by.replace(/^person /, '')}</b> ${WORDS[kind] ?? kind}${task === null ? '' : html` “${task}”`}${text === '' ? '.' : html`: ${text}`}</li>`;
+const eventItem = ({ at, by, kind, task, text }: RequestEvent): Html => html`<li class="${kind === 'comment' ? 'said' : ''}"><span class="quiet">${moment(at)}</span> <b>${actor(by)}</b> ${WORDS[kind] ?? kind}${task === null ? '' : html` “${task}”`}${text === '' ? '.' : html`: ${text}`}</li>`;

@@ -30,6 +30,9 @@ export const requestMark = ({ state }: Pick<RequestReport, 'state'>): Html => ht
 /** An amount in the unit of the accounts; nothing where nothing was said. */
 export const amount = (cost: number): string => (cost === 0 ? '0' : cost.toLocaleString('en-US', { maximumFractionDigits: 2 }));
 
+/** Who did something, as people are called. */
+export const actor = (by: string | null): string => (by ?? 'somebody').replace(/^person /, '');
+
 /** A day, `2026-12-21`. */
 export const day = (iso: string): Html => html`<time datetime="${iso}">${iso.slice(0, 10)}</time>`;
 
@@ -45,7 +48,7 @@ export function timeLeft({ overdue, daysLeft, state, deadline }: RequestReport):
 }
 
 /** Days before the deadline from which on people are warned. */
-const WARN_DAYS = 7;
+export const WARN_DAYS = 7;
 
 /** A whole page about requests, with the ways between them. */
 export async function requestLayout({ links, version, name }: RequestView, { title, here }: { title: string; here?: keyof RequestLinks }, body: Html): Promise<string> {
