@@ -5,6 +5,7 @@ import { HostMatch } from './host-match.ts';
 import { HostReport } from './host-report.ts';
 import { LocalAperture } from './local-aperture.ts';
 import { AuditRegister } from './system/audit-register.ts';
+import { CountStates } from './system/count-states.ts';
 import { DrawProducts } from './system/draw-products.ts';
 import { IngestInbox } from './system/ingest-inbox.ts';
 import { LoadGalaxyCatalogue } from './system/load-galaxy-catalogue.ts';
@@ -25,6 +26,7 @@ export const periodicRunners: readonly TaskRunner[] = [
   new LoadGalaxyCatalogue(),
   new IngestInbox(),
   new DrawProducts(),
+  new CountStates(),
   new PruneHistory(),
   new AuditRegister(),
 ];

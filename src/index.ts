@@ -4,6 +4,7 @@ export type { Flow } from './runner/flow.ts';
 export { hook, type Hook, type HookEnd, type HookRun } from './runner/hook.ts';
 export { JobSchedule, scheduled, type Firing, type ScheduledJob } from './runner/job-schedule.ts';
 export type { LockOptions, NamedLock } from './runner/named-lock.ts';
+export { objectFolder } from './runner/object-folder.ts';
 export type { Json, Outcome } from './runner/outcome.ts';
 export type { Pipeline } from './runner/pipeline.ts';
 export { dynamic, label, Qualifier, setting, settingUnset, type QualifierContext } from './runner/qualifier.ts';
@@ -28,6 +29,7 @@ export { auditRegister, type Audit, type AuditFinding } from './db/audit.ts';
 export { DaemonRow, ResourceRow, ScheduleRow, StatusRow, SubjectRow, TaskRow, TransientRow } from './db/entities.ts';
 export { HISTORY, pruneHistory, type HistoryTable } from './db/prune.ts';
 export { saveTransients } from './db/save-transients.ts';
+export { recordStates, type StateCount } from './db/state-counts.ts';
 export {
   AfterglowError, AuditError, CancelledError, describeProblem, FileProblemsError, JobArgumentsError, JobCancelledError, JobFailedError, JobSkippedError, LeaseLostError, LockLostError, LockTakenError, PermanentError, QualifierError, ScriptDiedError, ScriptError,
   ServiceError, StoppingError, TaskLimitError, TimeLimitError, UnknownNameError, WaitInRunnerError, WaitTimeoutError,

@@ -44,6 +44,7 @@ const COMMANDS = {
   archive: async () => (await import('./cli/archive.ts')).archiveCommand(),
   restore: async () => (await import('./cli/archive.ts')).restoreCommand(),
   delete: async () => (await import('./cli/delete.ts')).deleteCommand(),
+  history: async () => (await import('./cli/history.ts')).historyCommand(),
   explain: async () => (await import('./cli/explain.ts')).explainCommand(),
   hold: async () => (await import('./cli/hold.ts')).holdCommand(),
   unhold: async () => (await import('./cli/hold.ts')).unholdCommand(),

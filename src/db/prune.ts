@@ -23,7 +23,7 @@ export interface PrunableJobs {
 }
 
 /** Old rows that nobody needs any more, by their table. */
-export const HISTORY = ['attempt', 'transition', 'tick', 'named_lock'] as const;
+export const HISTORY = ['attempt', 'transition', 'tick', 'state_count', 'named_lock'] as const;
 export type HistoryTable = (typeof HISTORY)[number];
 
 /** Rows that one statement deletes, so that none runs long. */
@@ -82,5 +82,6 @@ const OLD: Record<HistoryTable, string> = {
   tick: `
     select k.ctid from tick k
      where k.started_at < ${AGO} and k.ended_at is not null and k.id < (select max(id) from tick where runner = k.runner)`,
+  state_count: `select ctid from state_count where at < now() - ? * interval '1 second'`,
   named_lock: `select ctid from named_lock where expires_at < clock_timestamp() - interval '1 day'`,
 };

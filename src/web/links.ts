@@ -3,6 +3,7 @@ export interface Links {
   home: string;
   live: string;
   plots: string;
+  history: string;
   board: string;
   health: string;
   /** A task's queue on the board. */
@@ -51,6 +52,7 @@ export function linksOf(basePath: string, { requests = false }: { requests?: boo
     home: `${basePath}/`,
     live: `${basePath}/live`,
     plots: `${basePath}/plots`,
+    history: `${basePath}/history`,
     board: `${basePath}/board/`,
     health: `${basePath}/healthz`,
     queue: (task) => `${basePath}/board/queue/${encodeURIComponent(toBoard(task))}`,

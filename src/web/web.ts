@@ -57,6 +57,7 @@ export function createWeb(options: WebOptions): Hono {
     { method: 'get', path: '/', handler: pages.first },
     { method: 'get', path: '/live', handler: pages.live },
     { method: 'get', path: '/plots', handler: pages.plots },
+    { method: 'get', path: '/history', handler: pages.history },
     { method: 'get', path: '/healthz', handler: createHealth(database, health) },
     { method: 'get', path: '/metrics', handler: createMetrics(database) },
     { method: 'get', path: '/products/:file', handler: (ask) => productReply(folders.products, ask) },

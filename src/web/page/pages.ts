@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { html } from 'hono/html';
 import type { Database } from '../../db/database.ts';
+import { readStateCounts } from '../../db/state-counts.ts';
 import { keep } from '../keep.ts';
 import type { Links } from '../links.ts';
 import { htmlReply, type Ask, type Reply, type Route } from '../route.ts';
 import { daemonTable } from './daemon-table.ts';
 import { figures } from './figures.ts';
+import { historyPlots, POINTS, REACH_MS, seenOf } from './history-plot.ts';
 import { layout } from './layout.ts';
 import { readOverview } from './overview.ts';
 import { plots, plotTimes } from './plots.ts';
@@ -25,8 +27,9 @@ const IDLE_SECONDS = 15;
 export function createPages(
   { database, folders, order, version, exportTable }: { database: Database; folders: { products: string }; order: readonly string[]; version?: string; exportTable?: ExportTable },
   links: Links,
-): { first(): Promise<Reply>; live(ask: Ask): Promise<Reply>; plots(ask: Ask): Promise<Reply>; exports: readonly Route[] } {
+): { first(): Promise<Reply>; live(ask: Ask): Promise<Reply>; plots(ask: Ask): Promise<Reply>; history(ask: Ask): Promise<Reply>; exports: readonly Route[] } {
   const overview = keep(() => readOverview(database.em(), order), 1000);
+  const counts = keep(() => readStateCounts(database.em(), { since: new Date(Date.now() - REACH_MS), points: POINTS }), 5000);
 
   const parts = async (): Promise<{ shown: string; body: Parts }> => {
     const now = await overview();
@@ -39,7 +42,7 @@ export function createPages(
   return {
     async first() {
       const { body } = await parts();
-      const page = layout({ title: 'Afterglow', links, exports: exportTable !== undefined, version }, await firstPage(body, plots(await plotTimes(folders.products), links)));
+      const page = layout({ title: 'Afterglow', links, exports: exportTable !== undefined, version }, await firstPage(body, historyPlots(await counts(), links), plots(await plotTimes(folders.products), links)));
       return htmlReply(String(await page));
     },
     async live({ query }) {
@@ -53,15 +56,21 @@ export function createPages(
       if (query.seen === times.map((time) => time ?? '').join('-')) return { status: 204, body: null };
       return htmlReply(String(await plots(times, links)));
     },
+    async history({ query }) {
+      const kept = await counts();
+      if (query.seen === seenOf(kept)) return { status: 204, body: null };
+      return htmlReply(String(await historyPlots(kept, links)));
+    },
     exports: exportTable === undefined ? [] : (['csv', 'json'] as const).map((format) => ({ method: 'get', path: `/export.${format}`, handler: () => exported(exportTable, format) })),
   };
 }
 
 type Parts = Record<'poll' | 'figures' | 'tasks' | 'system' | 'resources' | 'daemons', Html>;
 
-function firstPage(parts: Parts, drawn: Html): Html {
+function firstPage(parts: Parts, history: Html, drawn: Html): Html {
   return html`${parts.poll}
 ${parts.figures}
+${history}
 <section aria-labelledby="tasks-title">
   <h2 id="tasks-title">Tasks</h2>
   <div class="scroll" role="region" aria-labelledby="tasks-title" tabindex="0" id="main">${parts.tasks}</div>
