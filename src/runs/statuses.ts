@@ -4,7 +4,7 @@ export const SUCCESS = 'success';
 export const UNCHANGED = 'unchanged';
 export const FAILED = 'failed';
 /** It could not or should not run; the entry says why. */
-export const SKIPPED = 'skipped';
+export { SKIPPED } from '../status/status.ts';
 
 /** What a parent must have come to. */
 export const GOOD: readonly string[] = [SUCCESS, UNCHANGED];
