@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -5,7 +6,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { listRuns, listScripts } from '../../src/runs/list-runs.ts';
 import { createDatabase, urlOf } from '../harness.ts';
-import { runProgram, startProgram } from '../program.ts';
+import { ROOT, runProgram, startProgram } from '../program.ts';
+import { Emulator } from '../runs/emulator.ts';
 import { jobFolder, put } from '../runs/job-folder.ts';
 import { ok } from '../runs/world.ts';
 
@@ -119,3 +121,52 @@ test('a file with mistakes is told and nothing is run or opened', async () => {
   expect(stderr).toContain('jobs.json:6: expected a script of job "One" that is there, found "b.py": nothing of that name');
   expect(code).toBe(1);
 });
+
+test.skipIf(spawnSync('python3', ['--version']).error !== undefined)('on a terminal there is a tree that is drawn in place; Ctrl-C ends it (M24)', async () => {
+  const folder = await jobFolder({
+    'a.sh': ok(), 'b.sh': ok(), 'c.sh': `echo a warning >&2; exec sleep 600`,
+    'jobs.json': [{ name: 'Rents', steps: ['a.sh', 'b.sh', 'c.sh'] }, { name: 'Sales', steps: ['a.sh', 'c.sh'] }],
+    'term.py': TERMINAL,
+  });
+  const child = spawn('python3', [path.join(folder, 'term.py'), process.execPath, path.join(ROOT, 'src/main.ts'), 'run-jobs', path.join(folder, 'jobs.json'), '--name', 'drawn'], {
+    env: { ...process.env, ...env, TERM: 'xterm', NO_COLOR: undefined },
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const terminal = new Emulator(80, 24);
+  child.stdout.setEncoding('utf8').on('data', (text: string) => terminal.write(text));
+  const code = new Promise((resolve) => child.on('exit', resolve));
+  await expect.poll(() => terminal.text, { timeout: 20_000 }).toMatch(/▶ c\.sh +\d/);
+  child.stdin.write('\x03');
+  expect(await code).toBe(130);
+  expect(terminal.text.replaceAll(/\d+(?:\.\d)? s(?!\w)/g, 'n s')).toBe(
+    [
+      'drawn 1  n s  3 of 3 done, 1 skipped', 'Rents', '  ✔ a.sh  n s  (also of Sales)', '    ✔ b.sh  n s', '      - c.sh  the run was aborted  (also of Sales)', 'Sales  with 2 scripts from above',
+      'Run 1 of "drawn" was aborted. 3 scripts: 2 succeeded, 1 skipped.',
+    ].join('\n'),
+  );
+  expect(terminal.outOfReach).toBe(0);
+});
+
+/** Runs a command on a terminal of 80 columns and 24 lines: what it draws goes to standard output, what comes on standard input is typed. */
+const TERMINAL = `
+import fcntl, os, pty, select, struct, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+inputs = [terminal, 0]
+while True:
+    for ready in select.select(inputs, [], [])[0]:
+        try:
+            data = os.read(ready, 65536)
+        except OSError:
+            data = b""
+        if ready == 0 and data:
+            os.write(terminal, data)
+        elif ready == 0:
+            inputs.remove(0)
+        elif data:
+            os.write(1, data)
+        else:
+            sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
