@@ -6,6 +6,10 @@ import { ConfigError } from './errors.ts';
 /** What a label may look like, anywhere in a text. */
 const LABEL = /[\w.:/-]{1,64}/;
 
+const ADDRESS = /[^\s,@<>"]+@[^\s,@<>"]+/;
+const MAIL_ADDRESS = new RegExp(`^${ADDRESS.source}$`);
+const MAIL_ADDRESSES = new RegExp(`^\\s*${ADDRESS.source}(\\s*,\\s*${ADDRESS.source})*\\s*$`);
+
 /** Whether a text can be a label of a daemon. */
 export const isLabel = (text: string): boolean => new RegExp(`^${LABEL.source}$`).test(text);
 
@@ -36,6 +40,12 @@ const environment = z.object({
   ENGINE: z.enum(['local', 'bullmq'], 'local or bullmq').default('local'),
   /** Where BullMQ's queues are. */
   REDIS_URL: z.string().regex(/^(rediss?:\/\/|unix:\/)/, 'an address redis://…, rediss://… or unix:/…').optional(),
+  /** The server that mail is sent by. */
+  AFTERGLOW_SMTP_URL: z.string().regex(/^smtps?:\/\/[^/\s]+/, 'an address smtp://user:password@host:port or smtps://…').optional(),
+  AFTERGLOW_MAIL_FROM: z.string().regex(MAIL_ADDRESS, 'a mail address').optional(),
+  /** Who is told of every final failure, unless its runner names others. */
+  AFTERGLOW_ON_FAILURE_MAIL: z.string().regex(MAIL_ADDRESSES, 'mail addresses separated by commas').optional(),
+  AFTERGLOW_ON_FAILURE_WEBHOOK: z.string().regex(/^https?:\/\/[^/\s]+/, 'an address https://… or http://…').optional(),
   AFTERGLOW_LOG: z.enum(['plain', 'json', 'silent']).default('plain'),
 });
 
@@ -64,6 +74,12 @@ export interface Config {
   engine: 'local' | 'bullmq';
   /** Of BullMQ's queues; always there where the engine is `bullmq`. */
   redisUrl: string | undefined;
+  /** The server that mail is sent by; without it none is. */
+  smtpUrl: string | undefined;
+  /** Who mail is from. */
+  mailFrom: string;
+  /** Who is told of every final failure, unless its runner names others. */
+  onFailure: { mail: readonly string[]; webhook: string | undefined };
   log: 'plain' | 'json' | 'silent';
 }
 
@@ -99,11 +115,15 @@ export function readConfig(options: Partial<Config> = {}, env: NodeJS.ProcessEnv
     graceSeconds: set.AFTERGLOW_GRACE_SECONDS,
     engine: set.ENGINE,
     redisUrl: set.REDIS_URL,
+    smtpUrl: set.AFTERGLOW_SMTP_URL,
+    mailFrom: set.AFTERGLOW_MAIL_FROM ?? `afterglow@${os.hostname()}`,
+    onFailure: { mail: (set.AFTERGLOW_ON_FAILURE_MAIL ?? '').split(',').map((address) => address.trim()).filter((address) => address !== ''), webhook: set.AFTERGLOW_ON_FAILURE_WEBHOOK },
     log: set.AFTERGLOW_LOG,
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
     dataFolder: path.resolve(options.dataFolder ?? set.AFTERGLOW_DATA),
   };
 }
 
-// A connection string may hold a password.
-const shown = (name: unknown, given: NodeJS.ProcessEnv): string => (['DATABASE_URL', 'REDIS_URL', 'AFTERGLOW_API_TOKEN'].includes(String(name)) ? 'something else' : JSON.stringify(given[String(name)]));
+// Addresses may hold passwords.
+const SECRET: ReadonlySet<unknown> = new Set(['DATABASE_URL', 'REDIS_URL', 'AFTERGLOW_API_TOKEN', 'AFTERGLOW_SMTP_URL', 'AFTERGLOW_ON_FAILURE_WEBHOOK']);
+const shown = (name: unknown, given: NodeJS.ProcessEnv): string => (SECRET.has(name) ? 'something else' : JSON.stringify(given[String(name)]));

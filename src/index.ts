@@ -12,6 +12,7 @@ export { RequestTaskRunner, type Batch, type Request } from './runner/request.ts
 export { WarnOfDeadlines } from './runner/request-deadlines.ts';
 export { DEFAULT_RETRY, type RetryPolicy } from './runner/retry-policy.ts';
 export type { EndedHookTask, HookJob, HookRelative, HookState, HookTask, RunHooks } from './runner/run-hooks.ts';
+export type { OnFailure } from './runner/on-failure.ts';
 export { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner, type MissedSlots } from './runner/runner.ts';
 export type { Transient } from './runner/transient.ts';
 export type { Debounce, JobLimit } from './runner/job-policies.ts';

@@ -62,7 +62,7 @@ export async function openHome(config: Config, log: Logger, poolSize = 8, option
   if (options.mustExist && config.databaseUrl === undefined && !existsSync(path.join(config.dataFolder, 'postgres'))) {
     throw new RefusedError(`There is no database in ${config.dataFolder}, and DATABASE_URL is not set. Name the database of a daemon with DATABASE_URL, or with --data the data folder of one on this machine.`);
   }
-  const pipeline = withBuiltIn(await loadPipeline(config.runnersFile), config.runnersFile);
+  const pipeline = withBuiltIn(await loadPipeline(config.runnersFile), config);
   const folders = { data: config.dataFolder, products: path.join(config.dataFolder, 'products') };
   await mkdir(folders.products, { recursive: true });
   let server: EmbeddedPostgres | undefined;

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import type { Database } from '../db/database.ts';
 import { createLog } from '../log.ts';
+import { failureFinder } from '../notices/failure-finder.ts';
 import { openHome, prepare, type Home, type Prepared } from '../prepare.ts';
 import { isRequestRunner } from '../runner/request.ts';
 import { syncSchedules } from '../schedule/sync-schedules.ts';
@@ -48,7 +49,9 @@ async function start(config: Config, options: Options): Promise<void> {
     const schedules = await syncSchedules(database.em(), prepared.runners, systemClock, prepared.outdated.map(({ task }) => task));
     if (schedules.added.length > 0) log.info(`${plural(schedules.added.length, 'schedule')} added`);
     for (const sentence of schedules.sentences) log[schedules.added.some((runner) => sentence.startsWith(`The schedule of "${runner}" is new`)) ? 'debug' : 'info'](sentence);
-    const daemon = await Daemon.create({ ...prepared, database, config, folders, clock: systemClock, log, version: VERSION });
+    const failures = failureFinder(prepared.runners, config);
+    for (const warning of failures.warnings) log.warn(warning);
+    const daemon = await Daemon.create({ ...prepared, findFailures: failures.look, database, config, folders, clock: systemClock, log, version: VERSION });
     await work(home, daemon, options, options.web ? () => pages(home, prepared, daemon) : undefined);
   } finally {
     await home.close();

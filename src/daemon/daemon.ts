@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { isConnectionError } from '../db/connection-error.ts';
@@ -56,6 +57,8 @@ export interface DaemonOptions {
   version: string;
   /** What is done before and after attempts. */
   hooks?: readonly Hook[] | undefined;
+  /** Finds failures that somebody is to be told of; undefined where nobody is. */
+  findFailures?: ((em: EntityManager) => Promise<unknown>) | undefined;
   /** Reads anew what there is to do, when the graph may have changed; without it, it stays as it was given. */
   readWork?: () => Promise<Work | undefined>;
   /** How often expired leases and due entries are looked for, seconds; 5 unless given. */
@@ -438,6 +441,7 @@ export class Daemon {
       this.#wakeReady();
     }
     if (this.#rest.isAwaited) await this.#rest.look();
+    if (this.#isBegun) await this.#options.findFailures?.(this.#options.database.em());
   }
 
   /** Where the register is so large that this would take minutes, the nightly audit does it. */

@@ -8,15 +8,17 @@ export type ReaderName = 'metrics' | 'notices';
  * write by then is over: the time is marked at one call and reached at a later one.
  *
  * @param read is given the stretch that is final, its beginning left out, and reads it in the same transaction
+ * @param options.eagerly it is given all that is there at every call, up to `infinity`, and must know what it has seen already
  * @returns whether there was a stretch to read
  */
-export async function readOn(em: EntityManager, name: ReaderName, read: (tx: EntityManager, since: string, until: string) => Promise<void>): Promise<boolean> {
+export async function readOn(em: EntityManager, name: ReaderName, read: (tx: EntityManager, since: string, until: string) => Promise<void>, options: { eagerly?: boolean } = {}): Promise<boolean> {
   return em.transactional(async (tx) => {
     const [reader] = await tx.execute<{ since: string; until: string | null; settled: boolean }[]>(LOCK, [name]);
     if (reader === undefined) return false;
     const { since, until, settled } = reader;
+    if (options.eagerly === true) await read(tx, since, 'infinity');
     if (until !== null && !settled) return false;
-    if (until !== null) await read(tx, since, until);
+    if (until !== null && options.eagerly !== true) await read(tx, since, until);
     await tx.execute(MARK, [name]);
     return until !== null;
   });

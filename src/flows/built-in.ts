@@ -1,11 +1,13 @@
+import type { Config } from '../config.ts';
+import { FailureMail, FailureWebhook, type NoticeWorld } from '../notices/failure-notice.ts';
+import { HttpRequest } from '../notices/http-request.ts';
 import type { Pipeline } from '../runner/pipeline.ts';
 import { AfterglowCommand } from './afterglow-command.ts';
 
-/**
- * A pipeline with the jobs that every daemon has.
- *
- * @param runnersFile where the pipeline was loaded from
- */
-export function withBuiltIn(pipeline: Pipeline, runnersFile: string): Pipeline {
-  return { ...pipeline, periodicRunners: [...pipeline.periodicRunners, new AfterglowCommand(runnersFile)] };
+/** A pipeline with the jobs that every daemon has. */
+export function withBuiltIn(pipeline: Pipeline, config: Pick<Config, 'runnersFile' | 'smtpUrl' | 'mailFrom' | 'onFailure'>): Pipeline {
+  const runners = [...pipeline.periodicRunners, new AfterglowCommand(config.runnersFile), new HttpRequest()];
+  // Of those that tell, nobody is told: that would go on for ever.
+  const world: NoticeWorld = { runners, settings: config, env: process.env };
+  return { ...pipeline, periodicRunners: [...runners, new FailureMail(world), new FailureWebhook(world)] };
 }

@@ -1,6 +1,7 @@
 import type { RunContext } from './context.ts';
 import type { Json, Outcome } from './outcome.ts';
 import type { Prerequisites } from './prerequisites.ts';
+import type { OnFailure } from './on-failure.ts';
 import type { Qualifier } from './qualifier.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { Transient } from './transient.ts';
@@ -31,6 +32,8 @@ export abstract class TaskRunner {
   readonly timeLimitSeconds: number | undefined = undefined;
   /** A small integer; raise it when what the runner computes changes. Kept with every attempt. */
   readonly version: number = 1;
+  /** Who is told when an entry or a job of it has failed for good; what is left out is as the settings say. Not for runners without an object. */
+  readonly onFailure: OnFailure = {};
 
   /** What keeps it from working on this machine, whole sentences; `afterglow check` and every start ask. Nothing unless overridden. */
   problems(): readonly string[] {

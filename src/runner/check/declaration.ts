@@ -58,7 +58,7 @@ class BareSubject extends TransientTaskRunner {
 const DEFAULTS: Readonly<Record<string, unknown>> = { ...new Bare(), ...new BareSubject() };
 const REQUIRED = ['taskName', 'schedule'];
 const REQUIRED_OF_SUBJECTS = ['kind', 'prerequisites', 'failedStatusMessage'];
-const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'missedSlots', 'timeLimitSeconds', 'version', 'problems', 'runProcess'];
+const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'missedSlots', 'timeLimitSeconds', 'version', 'onFailure', 'problems', 'runProcess'];
 const OF_SUBJECTS = [
   'kind', 'prerequisites', 'failedStatusMessage', 'returns', 'wakes', 'retry', 'isolation', 'memoryLimitMiB', 'killGraceSeconds', 'concurrency',
   'uses', 'requires', 'reads', 'takeResult',
