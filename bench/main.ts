@@ -14,11 +14,12 @@ import { queueSection } from './queue/section.ts';
 import { pickUpSection } from './pick-up/section.ts';
 import { openRedis, type RedisServer } from './peers/redis-server.ts';
 import { rescueSection } from './rescue/section.ts';
+import { scriptsSection } from './scripts/section.ts';
 import type { Bench, Section } from './section.ts';
 import { openServer } from './server.ts';
 import { startSection } from './start.ts';
 
-const PARTS = { claim: claimSection, pipeline: pipelineSection, queue: queueSection, pickup: pickUpSection, jobs: jobsSection, handon: handOnSection, idle: idleSection, rescue: rescueSection, start: startSection } as const;
+const PARTS = { claim: claimSection, pipeline: pipelineSection, queue: queueSection, pickup: pickUpSection, jobs: jobsSection, handon: handOnSection, idle: idleSection, rescue: rescueSection, scripts: scriptsSection, start: startSection } as const;
 type Part = keyof typeof PARTS;
 
 const PAGE = path.resolve(import.meta.dirname, '../docs/benchmarks.md');

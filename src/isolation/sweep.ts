@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { isCertainlyDead, thisProcess } from '../daemon/process-identity.ts';
+import { isCertainlyDead, thisProcess, type ProcessIdentity } from '../daemon/process-identity.ts';
 import { MARK } from './mark.ts';
 import { environmentOf, readProcesses } from './process-table.ts';
 
+/** It stays the same for as long as we run, and is read from five files. */
+let self: ProcessIdentity | undefined;
+
 /** A word that goes into the environment of one process and of all that it starts: which daemon they belong to, and which process. */
 export function newMark(): string {
-  const { machine, pid, processStart } = thisProcess();
+  const { machine, pid, processStart } = (self ??= thisProcess());
   return [machine, pid, processStart, randomUUID()].join('|');
 }
 

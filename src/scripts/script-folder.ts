@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import { thisProcess } from '../daemon/process-identity.ts';
+import { thisProcess, type ProcessIdentity } from '../daemon/process-identity.ts';
 
 /** Whether a run's own folder stays when the run is over. */
 export type FolderKeeping = 'never' | 'on failure' | 'always';
@@ -15,16 +15,12 @@ export interface ScriptFolder {
   end(keeping: FolderKeeping, succeeded: boolean): Promise<string | undefined>;
 }
 
-const made = new Set<string>();
+let self: ProcessIdentity | undefined;
 
 /** Makes the folder of one run, `<folders>/<process>/<name>-<six letters>`; what is kept of it goes to `<folders>/kept/`. */
 export async function makeFolder(folders: string, name: string): Promise<ScriptFolder> {
-  const { pid, processStart } = thisProcess();
+  const { pid, processStart } = (self ??= thisProcess());
   const ofProcess = path.resolve(folders, `${pid}-${processStart}`);
-  if (!made.has(ofProcess)) {
-    await mkdir(ofProcess, { recursive: true });
-    made.add(ofProcess);
-  }
   const own = await makeIn(ofProcess, `${name}-`);
   return {
     path: own,
@@ -36,13 +32,22 @@ export async function makeFolder(folders: string, name: string): Promise<ScriptF
         await rename(own, kept);
         return kept;
       }
-      await rm(own, { recursive: true, force: true });
+      await remove(own);
       return undefined;
     },
   };
 }
 
-/** Somebody may have tidied up the data folder while we ran. */
+/** Most scripts leave nothing in it, and to look what is there takes longer than to remove it. */
+async function remove(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The first run makes the folder that it is in, as does one after somebody has tidied up the data folder. */
 async function makeIn(folder: string, prefix: string): Promise<string> {
   try {
     return await mkdtemp(path.join(folder, prefix));

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT, type Ended } from '../program.ts';
 
 const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
+const hasPython = spawnSync('python3', ['--version']).status === 0;
 
 let folder: string;
 beforeAll(async () => {
@@ -58,7 +59,7 @@ describe('all benchmarks, small', () => {
     expect([...tables.keys()]).toEqual([
       'Measured on', 'One claim of 10 entries, milliseconds', 'One advance, milliseconds', 'The registers', '170 entries, empty runners', '170 entries, runners of 10 ms', '255 entries',
       '200 items', 'Milliseconds until the handler begins', '200 jobs', 'Milliseconds until a job begins', 'Milliseconds until the dependent runs', 'What it costs', 'Statements a minute', 'Seconds from the kill to the next start',
-      'Seconds', 'Resident memory of the daemon with its pages, MB', 'Ratios', 'Figures with a goal, on this machine',
+      'Milliseconds for a run of a script', 'Seconds', 'Resident memory of the daemon with its pages, MB', 'Ratios', 'Figures with a goal, on this machine',
     ]);
     expect(names('One claim of 10 entries, milliseconds')).toEqual(sizes(['few, blocked', 'none, after few', 'few, drained', 'many', 'none', 'many, moving on']));
     expect(names('One advance, milliseconds')).toEqual(sizes(['10 × fan-out 1, one of few', ...[1, 10, 100].flatMap((entries) => [0, 1, 2].map((fanOut) => `${entries} × fan-out ${fanOut}`))]));
@@ -73,8 +74,9 @@ describe('all benchmarks, small', () => {
     expect(names('Milliseconds until the dependent runs')).toHaveLength(2);
     expect(names('Statements a minute')!.length).toBeGreaterThan(0);
     expect(names('Seconds from the kill to the next start')).toHaveLength(2);
+    expect(names('Milliseconds for a run of a script')).toEqual(['shell', ...(hasPython ? ['Python'] : [])]);
     expect(names('Seconds')).toHaveLength(4);
-    expect(names('Figures with a goal, on this machine')).toHaveLength(4);
+    expect(names('Figures with a goal, on this machine')).toHaveLength(hasPython ? 6 : 5);
   });
 
   test('give a figure wherever one is due', () => {
