@@ -51,7 +51,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'scripts',
     parts: ['src/scripts'],
-    mayImport: ['ground', 'runner', 'processes'],
+    mayImport: ['ground', 'status', 'runner', 'processes'],
     because: 'a script can be run from a test or a notebook, where no database and no daemon is',
   },
   {
