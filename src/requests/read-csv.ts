@@ -48,7 +48,7 @@ function recordsOf(text: string, file: string, problems: FileProblem[]): { recor
   let line = 1;
   try {
     // The counter stands behind the record, so a record begins where the one before it ended.
-    const read = parse(text, { bom: true, relax_column_count: true, info: true, skip_empty_lines: true }) as unknown as { record: string[]; info: { lines: number } }[];
+    const read = parse(text.replace(/\r\n?/g, '\n'), { bom: true, relax_column_count: true, info: true, skip_empty_lines: true }) as unknown as { record: string[]; info: { lines: number } }[];
     return read.map(({ record, info }) => {
       line = info.lines;
       return { record, line: line - record.join(',').split('\n').length + 1 };
