@@ -9,6 +9,7 @@ import { builtIns, names } from './names.ts';
 import { endlessLoops, failedStatuses, returnedStatuses } from './outcomes.ts';
 import { doubtfulWaits, otherKinds, ownStatuses, unknownPrerequisites } from './prerequisites.ts';
 import { reads } from './reads.ts';
+import { policies } from './policies.ts';
 import { resources } from './resources.ts';
 import { retries } from './retries.ts';
 import { schedules } from './schedules.ts';
@@ -43,6 +44,7 @@ const CHECKS: readonly ((world: World) => Iterable<Finding>)[] = [
   isolation,
   unusable,
   labels,
+  policies,
   reads,
   doubtfulWaits,
   noRunner,

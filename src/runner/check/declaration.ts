@@ -3,6 +3,7 @@ import { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner } 
 import { finding } from './finding.ts';
 import type { Finding, FindingCode } from './finding.ts';
 import { listFrom, namesOf, pairsFrom, read, Unreadable } from './reading.ts';
+import { policyProblems } from './policy-problems.ts';
 import { listed, quote, show } from './words.ts';
 
 /** What one runner says of itself, read once; what could not be read is left out and has a finding. */
@@ -33,6 +34,8 @@ export interface Declaration {
   /** Resource and units. */
   readonly uses: readonly (readonly [resource: string, units: unknown])[] | undefined;
   readonly requires: readonly unknown[] | undefined;
+  /** What is wrong with its qualifiers and policies, each sentence beginning with the field. */
+  readonly policyProblems: readonly string[];
   /** What it says keeps it from working on this machine. */
   readonly problems: readonly string[];
   /** Undefined: anything may be read (or what was declared could not be read). */
@@ -61,7 +64,7 @@ const REQUIRED_OF_SUBJECTS = ['kind', 'prerequisites', 'failedStatusMessage'];
 const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'missedSlots', 'timeLimitSeconds', 'version', 'onFailure', 'problems', 'runProcess'];
 const OF_SUBJECTS = [
   'kind', 'prerequisites', 'failedStatusMessage', 'returns', 'wakes', 'retry', 'isolation', 'memoryLimitMiB', 'killGraceSeconds', 'concurrency',
-  'uses', 'requires', 'reads', 'takeResult',
+  'uses', 'requires', 'qualifiers', 'reads', 'takeResult',
 ];
 const OF_SYSTEM = ['runsAtStart', 'runsWhenIdle'];
 /** The fields that have one of two words. */
@@ -162,6 +165,7 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
       concurrency: usable('concurrency'),
       uses,
       requires,
+      policyProblems: system ? [] : policyProblems(runner),
       problems: problemsOf(runner),
       reads,
     },

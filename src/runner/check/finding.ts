@@ -47,6 +47,7 @@ export const SEVERITY = {
   'memory-limit-unenforced': 'error',
   'kill-grace-invalid': 'error',
   'label-invalid': 'error',
+  'policy-invalid': 'error',
   'reads-unknown': 'error',
   'unknown-resource': 'error',
   'units-invalid': 'error',

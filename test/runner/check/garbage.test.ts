@@ -87,7 +87,7 @@ test('objects that refuse to be looked at are errors and throw nothing', () => {
   const revoked = Proxy.revocable([], {});
   revoked.revoke();
   class Throwing extends ScriptedRunner {}
-  for (const field of ['taskName', 'schedule', 'timeZone', 'version', 'timeLimitSeconds', 'prerequisites', 'returns', 'runProcess', 'wakes', 'initiallyEnabled', 'missedSlots', 'retry', 'isolation', 'memoryLimitMiB', 'killGraceSeconds', 'concurrency', 'uses', 'requires']) {
+  for (const field of ['taskName', 'schedule', 'timeZone', 'version', 'timeLimitSeconds', 'prerequisites', 'returns', 'runProcess', 'wakes', 'initiallyEnabled', 'missedSlots', 'retry', 'isolation', 'memoryLimitMiB', 'killGraceSeconds', 'concurrency', 'uses', 'requires', 'qualifiers']) {
     const runner = Object.defineProperty(new Throwing(), field, { get: refuse });
     expect(isSound({ ...pipeline(), runners: [runner, new Prune()] })).toBe(true);
   }

@@ -159,6 +159,7 @@ const MISTAKES: readonly Mistake[] = [
   ['a required label is empty', (p) => declare(p, 'Host match', { requires: ['gpu', ''] }), ['label-invalid'], ['requires', '""']],
   ['a runner reads a figure with a letter missing', (p) => declare(p, 'Host match', { reads: ['redshft', 'data.light_curve_fit'] }), ['reads-unknown'], ['"redshft"', 'Did you mean "redshift"?']],
   ['a runner reads a figure as one text', (p) => declare(p, 'Host match', { reads: 'redshift' }), ['field-wrong-type'], ['reads', "['position', 'redshift']"]],
+  ['a qualifier is a function', (p) => declare(p, 'Host match', { qualifiers: [() => true] }), ['policy-invalid'], ['qualifiers', "setting('night', true)"]],
   ['two required labels are one text', (p) => declare(p, 'Host match', { requires: ['gpu,big'] }), ['label-invalid'], ['"gpu,big"']],
   ['a required label is a number', (p) => declare(p, 'Host match', { requires: [1] }), ['label-invalid'], ['is 1']],
   ['the required labels are one text', (p) => declare(p, 'Host match', { requires: 'gpu' }), ['field-wrong-type'], ["['gpu']"]],
