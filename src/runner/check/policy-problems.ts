@@ -40,7 +40,10 @@ function* qualifierProblems(qualifiers: unknown): Generator<string> {
 function* limitProblems(limit: unknown): Generator<string> {
   if (limit === undefined) return;
   const fields = fieldsOf(limit);
-  if (fields === undefined) return yield `limit should be an object such as { most: 1 }, but it is ${show(limit)}.`;
+  if (fields === undefined) {
+    yield `limit should be an object such as { most: 1 }, but it is ${show(limit)}.`;
+    return;
+  }
   const { most, action, withinSeconds } = fields;
   if (!isWhole(most)) yield `limit.most should be a whole number of jobs from 1 up, but it is ${show(most)}.`;
   if (action !== undefined && action !== 'error' && action !== 'silence') yield `limit.action should be 'error' or 'silence', but it is ${show(action)}.`;
@@ -50,7 +53,10 @@ function* limitProblems(limit: unknown): Generator<string> {
 function* debounceProblems(debounce: unknown): Generator<string> {
   if (debounce === undefined) return;
   const fields = fieldsOf(debounce);
-  if (fields === undefined) return yield `debounce should be an object such as { seconds: 30 }, but it is ${show(debounce)}.`;
+  if (fields === undefined) {
+    yield `debounce should be an object such as { seconds: 30 }, but it is ${show(debounce)}.`;
+    return;
+  }
   const { seconds, longestSeconds, enough, merge } = fields;
   if (!isSpan(seconds, 0)) yield `debounce.seconds should be a number of seconds from 0 up, but it is ${show(seconds)}.`;
   if (longestSeconds !== undefined && !isSpan(longestSeconds, 0)) yield `debounce.longestSeconds should be a number of seconds from 0 up, but it is ${show(longestSeconds)}.`;
