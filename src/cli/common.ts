@@ -13,6 +13,10 @@ export function command(name: string, summary: string, description: string): Com
     .showHelpAfterError('(add --help for what the command takes)');
 }
 
+/** A command that only holds others. It has no options of its own: it would take those of the others away from them, wherever they stand. */
+export const group = (name: string, summary: string, description: string): Command =>
+  new Command(name).summary(summary).description(description).showHelpAfterError('(add --help for what the command takes)');
+
 /** Adds the option of commands that read the runners. */
 export const withRunners = (of: Command): Command => of.option('--runners <file>', 'the module that exports periodicRunners (AFTERGLOW_RUNNERS; the shipped pipeline)');
 

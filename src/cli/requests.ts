@@ -16,10 +16,13 @@ import { runNow } from '../requests/run-now.ts';
 import { takeIn, type TakenRequest } from '../requests/take-in.ts';
 import { command, person, withHome, type CommonOptions } from './common.ts';
 import { plural, print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 
 type Options = CommonOptions & { json?: true };
 
 const act = (name: string, summary: string, description = `${summary[0]!.toUpperCase()}${summary.slice(1)}.`): Command => command(name, summary, description).exitOverride();
+/** A command that changes something, so that it may be put into the queue. */
+const change = (...given: Parameters<typeof act>): Command => queueable(act(...given));
 const theRequest = new Argument('<request>', 'name of the request, such as R-17');
 const theTask = new Argument('<task>', 'name of the task');
 const atDesk = <T>(options: CommonOptions, does: (desk: Desk) => Promise<T>): Promise<T> => withHome(options, ({ database }) => does({ database, clock: systemClock }));
@@ -33,32 +36,32 @@ export const requestsCommand = () =>
     .addCommand(list())
     .addCommand(show())
     .addCommand(
-      act('approve', 'approve a request with its list of tasks: it starts').addArgument(theRequest).action(async (request: string, options: Options) => {
+      change('approve', 'approve a request with its list of tasks: it starts').addArgument(theRequest).action(async (request: string, options: Options) => {
         await atDesk(options, (desk) => approve(desk, { request, by: person() }));
         print(`${request} is approved; its tasks run as soon as they may.`);
       }),
     )
     .addCommand(
-      act('withdraw', 'take the approval of a request back, before anything has run').addArgument(theRequest).action(async (request: string, options: Options) => {
+      change('withdraw', 'take the approval of a request back, before anything has run').addArgument(theRequest).action(async (request: string, options: Options) => {
         await atDesk(options, (desk) => withdrawApproval(desk, { request, by: person() }));
         print(`${request} waits for approval again.`);
       }),
     )
     .addCommand(
-      act('omit', 'take a task off the list of a request').addArgument(theRequest).addArgument(theTask).requiredOption('--reason <text>', 'why it does not apply')
+      change('omit', 'take a task off the list of a request').addArgument(theRequest).addArgument(theTask).requiredOption('--reason <text>', 'why it does not apply')
         .action(async (request: string, task: string, options: Options & { reason: string }) => {
           await atDesk(options, (desk) => omitTask(desk, { request, task, by: person() }, options.reason));
           print(`"${task}" of ${request} is omitted.`);
         }),
     )
     .addCommand(
-      act('add', 'put an omitted task back on the list of a request').addArgument(theRequest).addArgument(theTask).action(async (request: string, task: string, options: Options) => {
+      change('add', 'put an omitted task back on the list of a request').addArgument(theRequest).addArgument(theTask).action(async (request: string, task: string, options: Options) => {
         await atDesk(options, (desk) => addTask(desk, { request, task, by: person() }));
         print(`"${task}" is on the list of ${request}.`);
       }),
     )
     .addCommand(
-      act('run', 'have one task of an approved request run now', 'Has one task of an approved request run as soon as a daemon has room: one that failed is done again, one that waits for its batch is let go. Does not wait for it.')
+      change('run', 'have one task of an approved request run now', 'Has one task of an approved request run as soon as a daemon has room: one that failed is done again, one that waits for its batch is let go. Does not wait for it.')
         .addArgument(theRequest).addArgument(theTask).option('--again', 'also where it is done already')
         .action(async (request: string, task: string, options: Options & { again?: true }) => {
           const { message } = await atDesk(options, (desk) => runNow(desk, { request, task, by: person() }, { again: options.again }));
@@ -66,13 +69,13 @@ export const requestsCommand = () =>
         }),
     )
     .addCommand(
-      act('comment', 'keep a remark with a request').addArgument(theRequest).addArgument(new Argument('<text>', 'what you have to say')).action(async (request: string, text: string, options: Options) => {
+      change('comment', 'keep a remark with a request').addArgument(theRequest).addArgument(new Argument('<text>', 'what you have to say')).action(async (request: string, text: string, options: Options) => {
         await atDesk(options, (desk) => comment(desk, { request, by: person(), text }));
         print('The comment is kept.');
       }),
     )
     .addCommand(
-      act('close', 'close a request of which nothing more will be done').addArgument(theRequest).requiredOption('--reason <text>', 'why; the person may make a new one then')
+      change('close', 'close a request of which nothing more will be done').addArgument(theRequest).requiredOption('--reason <text>', 'why; the person may make a new one then')
         .action(async (request: string, options: Options & { reason: string }) => {
           await atDesk(options, (desk) => close(desk, { request, by: person(), reason: options.reason }));
           print(`${request} is closed.`);

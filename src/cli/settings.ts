@@ -1,14 +1,15 @@
 import { Argument } from 'commander';
 import { readSettings, setSetting, unsetSetting } from '../db/settings.ts';
 import { environmentSettings, settingValue, variableOf } from '../runner/setting.ts';
-import { command, person, withHome, type CommonOptions } from './common.ts';
+import { command, group, person, withHome, type CommonOptions } from './common.ts';
 import { print, printJson, table } from './output.ts';
+import { queueable } from './queue-option.ts';
 
 type Options = CommonOptions & { json?: true };
 
 /** `afterglow settings`: what the qualifiers of runners ask for. */
 export const settingsCommand = () =>
-  command(
+  group(
     'settings',
     'list, set and unset what qualifiers ask for',
     'Settings are names with values that the qualifiers of runners ask for. A change is heard by all daemons at once. A daemon whose environment has AFTERGLOW_SETTING_<NAME> takes that instead.',
@@ -30,7 +31,7 @@ const listCommand = () =>
     });
 
 const setCommand = () =>
-  command('set', 'set a setting', 'Sets a setting for all daemons.')
+  queueable(command('set', 'set a setting', 'Sets a setting for all daemons.'))
     .addArgument(new Argument('<name>', 'its name'))
     .addArgument(new Argument('<value>', 'JSON, such as true, 3 or ["a"]; what is no JSON is a text'))
     .option('--json', 'JSON: {"name", "value", "before"}')
@@ -42,7 +43,7 @@ const setCommand = () =>
     });
 
 const unsetCommand = () =>
-  command('unset', 'unset a setting', `Unsets a setting for all daemons. Where a daemon's environment has ${variableOf('name').replace('NAME', '<NAME>')}, that stays.`)
+  queueable(command('unset', 'unset a setting', `Unsets a setting for all daemons. Where a daemon's environment has ${variableOf('name').replace('NAME', '<NAME>')}, that stays.`))
     .addArgument(new Argument('<name>', 'its name'))
     .option('--json', 'JSON: {"name", "before"}')
     .action(async (name: string, options: Options) => {
