@@ -357,6 +357,7 @@ export class JobSkippedError extends AfterglowError {
 /** A job has not ended in the time that somebody waited for it. It goes on. */
 export class WaitTimeoutError extends AfterglowError {
   readonly code = 'WAIT_TIMEOUT';
+  override readonly exitCode = 3;
   readonly id: string;
   readonly job: string;
   constructor(id: string, job: string, state: string, timeoutSeconds: number) {

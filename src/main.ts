@@ -49,6 +49,7 @@ const COMMANDS = {
   hold: async () => (await import('./cli/hold.ts')).holdCommand(),
   unhold: async () => (await import('./cli/hold.ts')).unholdCommand(),
   cancel: async () => (await import('./cli/cancel.ts')).cancelCommand(),
+  jobs: async () => (await import('./cli/jobs.ts')).jobsCommand(),
   ingest: async () => (await import('./cli/ingest.ts')).ingestCommand(),
   requests: async () => (await import('./cli/requests.ts')).requestsCommand(),
   export: async () => (await import('./cli/export.ts')).exportCommand(),

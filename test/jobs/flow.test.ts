@@ -7,7 +7,8 @@ import { describeObstacle } from '../../src/engine/explain/describe.ts';
 import { explain } from '../../src/engine/explain/obstacles.ts';
 import { readSnapshot } from '../../src/engine/explain/snapshot.ts';
 import { skip } from '../../src/runner/job.ts';
-import { step } from '../../src/runner/jobs.ts';
+import type { OpenJobs } from '../../src/jobs/open.ts';
+import { step, type Job, type JobRef } from '../../src/runner/jobs.ts';
 import { createDatabase } from '../harness.ts';
 import { createJobWorld } from './job-world.ts';
 import { gate, ScriptedJob } from './scripted-job.ts';
@@ -198,4 +199,79 @@ describe('jobs side by side', () => {
     expect(await jobs.wait(last, { timeoutSeconds: 30 })).toBe(5000);
     await sound();
   }, 40_000);
+});
+
+describe('a parent that ends while a child is being enqueued', () => {
+  /** Enqueues in a transaction that is committed only when all of `meanwhile` is done. */
+  const within = async (jobs: OpenJobs, parent: Job, meanwhile: () => Promise<unknown>): Promise<Job> => {
+    const scan = new ScriptedJob('Scan');
+    return database.em().transactional(async (em) => {
+      const child = await jobs.within(em).enqueue(scan, { n: 2 }, { parent });
+      await meanwhile();
+      return child as Job;
+    });
+  };
+
+  it('lets it run, and does not wait for its transaction', async () => {
+    const scan = new ScriptedJob('Scan');
+    const { jobs, work } = await createJobWorld(database, [scan]);
+    const parent = (await jobs.enqueue(scan, { n: 1 })) as Job;
+    const child = await within(jobs, parent, async () => {
+      await work();
+      await jobs.wait(parent, { timeoutSeconds: 10 });
+    });
+    await jobs.wait(child, { timeoutSeconds: 10 });
+    expect(scan.runs).toEqual([{ n: 1 }, { n: 2 }]);
+    await sound();
+  });
+
+  it('cancels it where it fails, is cancelled or deleted', async () => {
+    const scan = new ScriptedJob('Scan', () => {
+      throw new PermanentError('no such field');
+    });
+    const { jobs, work } = await createJobWorld(database, [scan]);
+    const [fails, cancelled, deleted] = (await jobs.group([1, 2, 3].map((n) => step(scan, { n }, { delaySeconds: 3600 })))) as Job[];
+    const after = async (parent: Job, meanwhile: () => Promise<unknown>) => (await jobs.get(await within(jobs, parent, meanwhile))).reason;
+    expect(await after(cancelled!, () => jobs.cancel(cancelled!, 'enough'))).toBe(`parent ${cancelled!.id} "Scan" cancelled: Cancelled by test: enough`);
+    expect(await after(deleted!, () => database.em().execute(`delete from subject where id = ?`, [deleted!.id]))).toBe(`parent ${deleted!.id} was deleted`);
+    const failed = await after(fails!, async () => {
+      await database.em().execute(`update task_register set due_at = null where subject_id = ?`, [fails!.id]);
+      await work();
+      await expect(jobs.wait(fails!, { timeoutSeconds: 10 })).rejects.toBeInstanceOf(JobFailedError);
+    });
+    expect(failed).toBe(`parent ${fails!.id} "Scan" failed: no such field`);
+    expect(scan.runs).toHaveLength(1);
+    await sound();
+  });
+
+  it('has it wait where it is requeued', async () => {
+    const scan = new ScriptedJob('Scan');
+    const { jobs, work } = await createJobWorld(database, [scan]);
+    const parent = (await jobs.enqueue(scan, { n: 1 })) as Job;
+    const { engine } = await work();
+    await jobs.wait(parent, { timeoutSeconds: 10 });
+    await engine.stop(0);
+    const child = await within(jobs, parent, () => jobs.requeue(parent));
+    expect((await jobs.get(child)).waitsFor).toMatchObject([{ id: parent.id }]);
+    await sound();
+    await work();
+    await jobs.wait(child, { timeoutSeconds: 10 });
+    expect(scan.runs).toEqual([{ n: 1 }, { n: 1 }, { n: 2 }]);
+  });
+
+  it('misses none of many children, whatever comes first', async () => {
+    const scan = new ScriptedJob('Scan');
+    const { jobs, work } = await createJobWorld(database, [scan]);
+    await work({ concurrency: 8 });
+    await work({ concurrency: 8, daemonId: 2 });
+    const behind = (parent: JobRef) => database.em().transactional((em) => jobs.within(em).enqueue(scan, {}, { parent }));
+    const chains = Array.from({ length: 12 }, async () => {
+      let last = await jobs.enqueue(scan, {});
+      for (let n = 0; n < 12; n += 1) last = await behind(last);
+      return last;
+    });
+    for (const last of await Promise.all(chains)) await jobs.wait(last, { timeoutSeconds: 20 });
+    expect(scan.runs).toHaveLength(12 * 13);
+    await sound();
+  });
 });

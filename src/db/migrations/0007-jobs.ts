@@ -12,13 +12,16 @@ import { Migration } from '@mikro-orm/migrations';
  * - `job_moved` follows the entries of jobs, as `register_moved` follows all of them; where there are no jobs it costs one look at
  *   the tasks.
  *
- * A parent that ends and a child that is enqueued at the same moment must not miss each other: who enqueues locks the parents'
- * rows in `job`, and so waits for their ends, and who ends writes them before it looks for children.
+ * A parent that ends and a child that is enqueued at the same moment must not miss each other. Whoever ends locks the parent before it
+ * looks for children, and whoever enqueues locks it too, and counts once more, but not before the end of its transaction
+ * (`job_checked`): a runner may enqueue first and work for hours then, and nobody may wait for that. The two locks stand in each other's
+ * way alone, not in that of those who wait for the job.
  */
 export class Migration0007Jobs extends Migration {
   override up(): void {
     this.addSql(tables);
     this.addSql(enqueueJobs);
+    this.addSql(jobChecked);
     this.addSql(cancelJobs);
     this.addSql(requeueJobs);
     this.addSql(jobCancelled);
@@ -48,6 +51,12 @@ create table job_parent (
   primary key (job_id, parent_id)
 );
 create index job_parent_parent on job_parent (parent_id);
+
+-- Of a transaction that is not committed yet, the jobs that have parents which were there before.
+create table job_check (
+  id bigint primary key generated always as identity,
+  ids bigint[] not null
+);
 `;
 
 /**
@@ -81,11 +90,6 @@ begin
    order by g.place;
 
   if jsonb_path_exists(given, '$[*].parents[0]') or jsonb_path_exists(given, '$[*].after[0]') then
-    -- Their ends wait until we are done, or are seen by us.
-    perform from job j
-     where j.subject_id in (select (q #>> '{}')::bigint from jsonb_path_query(given, '$[*].parents[*]') q)
-     order by j.subject_id
-       for share;
     insert into job_parent (job_id, parent_id, place)
     select distinct on (job_id, parent_id) job_id, parent_id, place
       from (select ids[g.place] as job_id, p.id::bigint as parent_id, p.place
@@ -122,6 +126,9 @@ begin
              where p.job_id = any (ids) and j.state in ('failed', 'cancelled')
              order by p.job_id, p.place) e
      where r.subject_id = e.job_id and r.status_id = 1;
+    if jsonb_path_exists(given, '$[*].parents[0]') then
+      insert into job_check (ids) values (ids);
+    end if;
   end if;
 
   if jsonb_path_exists(given, '$[*].delay_seconds') or jsonb_path_exists(given, '$[*].at') then
@@ -132,6 +139,55 @@ begin
   end if;
   return query select unnest(ids)::text;
 end $$;
+`;
+
+// Nobody else sees these jobs yet, so they are counted from the beginning. `parked` comes with the next migration.
+const jobChecked = `
+create function job_checked() returns trigger language plpgsql as $$
+declare
+  woken integer;
+begin
+  perform from job j
+    where j.subject_id in (select p.parent_id from job_parent p where p.job_id = any (new.ids))
+    order by j.subject_id
+      for key share;
+  for woken in
+    with counted as (
+      select j.subject_id, j.task_id,
+             j.parked::integer + (
+               select count(*)
+                 from job_parent p
+                 left join job k on k.subject_id = p.parent_id
+                where p.job_id = j.subject_id and coalesce(k.state, 'open') not in ('completed', 'skipped')) as unmet
+        from job j
+       where j.subject_id = any (new.ids)),
+    changed as (
+      update task_register r
+         set unmet = c.unmet
+        from counted c
+       where r.subject_id = c.subject_id and r.task_id = c.task_id and r.unmet <> c.unmet
+      returning r.task_id, r.status_id, r.ready, r.due_at)
+    select distinct c.task_id from changed c where c.ready and c.due_at is null and c.status_id = 1
+  loop
+    perform pg_notify('afterglow_ready', woken::text);
+  end loop;
+  update task_register r
+     set status_id = (select s.id from status s where s.message = 'cancelled'), cause = 'cancel', last_modified = clock_timestamp(),
+         actor = (select j.enqueued_by from job j where j.subject_id = r.subject_id),
+         reason = left('parent ' || e.parent_id || case when e.state is null then ' was deleted' else ' "' || e.task || '" ' || e.state || coalesce(': ' || e.reason, '') end, 500)
+    from (select distinct on (p.job_id) p.job_id, p.parent_id, t.name as task, j.state, f.reason
+            from job_parent p
+            left join job j on j.subject_id = p.parent_id
+            left join task t on t.id = j.task_id
+            left join task_register f on f.subject_id = p.parent_id and f.task_id = j.task_id
+           where p.job_id = any (new.ids) and (j.subject_id is null or j.state in ('failed', 'cancelled'))
+           order by p.job_id, p.place) e
+   where r.subject_id = e.job_id and r.status_id = 1;
+  delete from job_check where id = new.id;
+  return null;
+end $$;
+create constraint trigger job_checked after insert on job_check
+  deferrable initially deferred for each row execute function job_checked();
 `;
 
 // The entries are locked first: none can begin or end between the two looks at them.
@@ -251,8 +307,8 @@ begin
     return null;
   end if;
 
-  -- Their ends are written in the order of their ids, as those who enqueue lock them.
-  perform from job j where j.subject_id = any (ids) order by j.subject_id for no key update;
+  -- In the order in which those who enqueue lock them.
+  perform from job j where j.subject_id = any (ids) order by j.subject_id for update;
   if not found then
     return null;
   end if;
