@@ -88,7 +88,7 @@ class Drive {
   /** What earlier processes have done of the run. */
   async #restore(): Promise<void> {
     const { hot, view } = this.#options;
-    for (const { script, status } of await this.#entries()) {
+    for (const { script, status } of await this.#entries('all')) {
       if (!['waiting', 'running'].includes(stateOf(status))) view.change(script, await readEnd(hot.run, view.run, script));
     }
   }
@@ -100,24 +100,22 @@ class Drive {
       await this.#nextTurn();
       return true;
     }
-    const entries = await this.#entries();
+    // What was in flight when the register was asked may have ended since: of that its answer is not the last word.
+    const busy = new Set(this.#inFlight);
+    const entries = await this.#entries('open');
     if (await this.#skipHopeless(entries)) return true;
-    const waiting = entries.filter(({ script, status, ready }) => stateOf(status) === 'waiting' && ready && !this.#isBusy(script));
+    const isBusy = (script: string): boolean => busy.has(script) || this.#options.view.of(script).task.parents.some((parent) => busy.has(parent));
+    const waiting = entries.filter(({ script, status, ready }) => stateOf(status) === 'waiting' && ready && !isBusy(script));
     for (const { script } of this.#inTurn(waiting.filter(({ due_in: due }) => (due ?? 0) <= 0))) {
       if (this.#inFlight.size >= this.#options.most) break;
       this.#begin(script);
     }
-    const isOthers = entries.some(({ script, status }) => stateOf(status) === 'running' && !this.#inFlight.has(script));
+    const isOthers = entries.some(({ script, status }) => stateOf(status) === 'running' && !busy.has(script));
     const soonest = Math.min(...waiting.map(({ due_in: due }) => (due ?? 0) * 1000).filter((ms) => ms > 0));
-    if (this.#inFlight.size === 0 && !isOthers && soonest === Infinity) return false;
+    if (busy.size === 0 && this.#inFlight.size === 0 && !isOthers && soonest === Infinity) return false;
     await this.#nextTurn(isOthers ? AGAIN_MS : soonest);
     if (isOthers) await this.#options.care().catch(() => {});
     return true;
-  }
-
-  /** Whether it runs here, or the register knows of the end of one of its parents and we do not yet. */
-  #isBusy(script: string): boolean {
-    return this.#inFlight.has(script) || this.#options.view.of(script).task.parents.some((parent) => this.#inFlight.has(parent));
   }
 
   /** Higher priority first, then the order of the plan. */
@@ -157,7 +155,7 @@ class Drive {
       } catch (error) {
         if (!(error instanceof RefusedError) && !isConnectionError(error)) log.error({ err: error }, `"${script}" could not be run`);
         view.change(script, { state: 'waiting', reason: (error as Error).message });
-        // It is looked at again, by the register's word; not at once.
+        // It is looked at again; not at once.
         await delay(AGAIN_MS, undefined, { signal: this.#options.signal }).catch(() => {});
       } finally {
         this.#inFlight.delete(script);
@@ -190,9 +188,9 @@ class Drive {
     }
   }
 
-  #entries(): Promise<RunEntry[]> {
+  #entries(which: 'all' | 'open'): Promise<RunEntry[]> {
     const { hot, view } = this.#options;
-    return this.#patiently(() => readEntries(hot.run, view.run));
+    return this.#patiently(() => readEntries(hot.run, view.run, which));
   }
 
   /** A database that is away is waited for, until somebody has had enough. */

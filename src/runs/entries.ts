@@ -14,15 +14,13 @@ export interface RunEntry {
   reason: string | null;
   /** Seconds until it may be tried again; null where it waits for no time. */
   due_in: number | null;
-  /** By the database's clock. */
-  started_at: Date | null;
 }
 
-/** The entries of a run, without what their attempts came to. */
-export async function readEntries(run: Run, { subjectId, names }: OpenRun): Promise<RunEntry[]> {
+/** The entries of a run, without what their attempts came to; `open` leaves out those that have succeeded or are unchanged. */
+export async function readEntries(run: Run, { subjectId, names }: OpenRun, which: 'all' | 'open' = 'all'): Promise<RunEntry[]> {
   const scripts = new Map([...names].map(([script, name]) => [name, script]));
-  const rows = await run<Omit<RunEntry, 'script' | 'started_at'> & { task: string; started_at: string | null }>(ENTRIES, [subjectId]);
-  return rows.map(({ task, started_at: at, ...row }) => ({ ...row, script: scripts.get(task)!, started_at: at === null ? null : new Date(at) }));
+  const rows = await run<Omit<RunEntry, 'script'> & { task: string }>(ENTRIES, [subjectId, which === 'all']);
+  return rows.map(({ task, ...row }) => ({ ...row, script: scripts.get(task)! }));
 }
 
 /** How the last attempt of a script ended. */
@@ -66,12 +64,11 @@ interface EndRow {
 }
 
 const ENTRIES = statement(`
-select t.name as task, s.message as status, r.ready, r.attempt, r.reason, extract(epoch from r.due_at - clock_timestamp())::float8 as due_in, a.started_at
+select t.name as task, s.message as status, r.ready, r.attempt, r.reason, extract(epoch from r.due_at - clock_timestamp())::float8 as due_in
   from task_register r
   join task t on t.id = r.task_id
   join status s on s.id = r.status_id
-  left join attempt a on a.subject_id = r.subject_id and a.task_id = r.task_id and a.attempt = r.attempt
- where r.subject_id = $1`);
+ where r.subject_id = $1 and ($2::boolean or s.message not in ('${SUCCESS}', '${UNCHANGED}'))`);
 
 const END = statement(`
 select s.message as status, r.attempt, a.wall_seconds as seconds, r.reason, extract(epoch from r.due_at - clock_timestamp())::float8 as due_in,

@@ -78,9 +78,12 @@ export async function executeRun({ config, database, folders, log }: Pick<Home, 
     await daemon.stop();
   }
   const message = failure === undefined ? end!.hookErrors.join('\n') || undefined : failure.message;
-  const closed = await closeRun(database, run, { ...ENDS[end === undefined ? 'accident' : end.hookErrors.length > 0 && end.by === 'itself' ? 'hook' : end.by], message });
-  for (const { script, reason } of closed.skipped) view.change(script, { state: 'skipped', reason });
+  const closing = closeRun(database, run, { ...ENDS[end === undefined ? 'accident' : end.hookErrors.length > 0 && end.by === 'itself' ? 'hook' : end.by], message });
+  // Where the database is what failed, the run looks crashed to others, as it is.
+  if (failure !== undefined) await closing.catch(() => {});
   if (failure !== undefined) throw failure;
+  const closed = await closing;
+  for (const { script, reason } of closed.skipped) view.change(script, { state: 'skipped', reason });
   return { name: run.name, number: run.number, state: closed.state, message, counts: closed.counts };
 }
 

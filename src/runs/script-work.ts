@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { storable } from '../db/storable.ts';
 import { PermanentError, type ScriptError } from '../errors.ts';
 import type { RunContext } from '../runner/context.ts';
 import type { Json, Outcome } from '../runner/outcome.ts';
@@ -133,7 +134,7 @@ export class ScriptWork {
     if ('failed' in ended) throw failure(task, ended.failed, context.attempt);
     const { status, result, warning, cost } = ended.result;
     const { folder } = this.#options.run.plan.file;
-    const said: ScriptResultJson = { status, ...result };
+    const said = storable({ status, ...result }, 'result') as ScriptResultJson;
     if (status !== SUCCESS) {
       context.log.warn(`the script ended with the status "${status}"${stderr === '' ? '' : `, and wrote to standard error: ${stderr}`}`);
       return { status: FAILED, result: said, warning, cost };

@@ -114,6 +114,25 @@ test('a script reads its job, the results of its parents and its arguments, and 
   });
 });
 
+test('a script that ends while the register is asked is not begun again', async () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const folder = await jobFolder({ ...Object.fromEntries(names.map((name, place) => [`${name}.sh`, ok(`sleep 0.0${place}`)])), 'jobs.json': [{ steps: [names.map((name) => `${name}.sh`)] }] });
+  const backwards: string[] = [];
+  const ended = await run(folder, { lateMs: 40, watch: (view) => view.onChange(({ task, state }, before) => void (state === 'waiting' && before !== 'waiting' && backwards.push(task.script))) });
+  expect(backwards).toEqual([]);
+  expect(ended.states).toEqual(names.map((name) => `${name}.sh: success`));
+});
+
+test('a result may hold what the database cannot: it is kept as near as can be', async () => {
+  const folder = await jobFolder({ 'a.sh': `echo '== RESULT START =='
+echo '{"status":"success","text":"a\\u0000b"}'
+echo '== RESULT END =='
+`, 'b.sh': ok(), 'jobs.json': [{ steps: ['a.sh', 'b.sh'] }] });
+  const ended = await run(folder);
+  expect(ended.of('a.sh')).toMatchObject({ reason: undefined, result: { text: 'a␀b' } });
+  expect(ended.state).toBe('finished');
+});
+
 test('two runs of one name are not under way at once', async () => {
   const folder = await jobFolder({ 'a.sh': ok('while [ ! -e gate ]; do sleep 0.02; done'), 'jobs.json': [{ steps: ['a.sh'] }] });
   const running = Promise.withResolvers<void>();

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/database.ts';
@@ -22,6 +23,8 @@ export interface Asked {
   haltOnFailure?: boolean;
   signal?: AbortSignal;
   pass?: string[];
+  /** How much later the register's answers come than they were true, ms. */
+  lateMs?: number;
   watch?: (view: RunView) => void;
 }
 
@@ -43,9 +46,14 @@ export function createRuns(): { database: () => Database; run(folder: string, as
   afterAll(() => rm(data, { recursive: true, force: true }));
   return {
     database: () => database,
-    async run(folder, { name = path.basename(folder), only = [], forced = false, anew = false, hooks = {}, most = 8, haltOnFailure = false, signal = new AbortController().signal, pass = [], watch } = {}) {
+    async run(folder, { name = path.basename(folder), only = [], forced = false, anew = false, hooks = {}, most = 8, haltOnFailure = false, signal = new AbortController().signal, pass = [], lateMs = 0, watch } = {}) {
       const file = await readJobs(path.join(folder, 'jobs.json'));
-      const home = { config: readConfig({ log: 'silent' }), database, folders: { data, products: path.join(data, 'products') }, log: createLog('silent') };
+      const late = { ...database.hot, run: async <Row extends object>(...query: Parameters<Database['hot']['run']>) => {
+        const rows = await database.hot.run<Row>(...query);
+        await delay(lateMs);
+        return rows;
+      } };
+      const home = { config: readConfig({ log: 'silent' }), database: lateMs === 0 ? database : { ...database, hot: late }, folders: { data, products: path.join(data, 'products') }, log: createLog('silent') };
       let view: RunView | undefined;
       const ended = await executeRun(home, {
         order: { name, file, only, forced, anew }, hooks, most, haltOnFailure, signal, pass,
