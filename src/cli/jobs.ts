@@ -43,10 +43,11 @@ const listCommand = () =>
     .option('--json', 'JSON: a list of what "show --json" prints')
     .action(async ({ name, state, parent, limit, ...options }: Options & { name?: string[]; state?: JobState[]; parent?: string; limit: number }) => {
       const filter: JobFilter = { names: name, states: state, parent, limit };
-      const found = await withJobs(options, (jobs) => jobs.list(filter));
+      const [found, reasons] = await withJobs(options, async (jobs) => [await jobs.list(filter), state?.includes('skipped') && !options.json ? await jobs.skipReasons({ names: name }) : []] as const);
       if (options.json) return printJson(found);
       if (found.length === 0) return print('There are no such jobs.');
       print(table([['job', 'name', 'state', 'enqueued', 'by', ''], ...found.map((job) => [job.id, job.name, job.state, time(job.enqueuedAt), job.enqueuedBy, remark(job)])]));
+      for (const { name: type, reason, count } of reasons) print(`${plural(count, 'job')} "${type}" skipped: ${reason}`);
     });
 
 const showCommand = () =>

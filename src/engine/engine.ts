@@ -158,7 +158,7 @@ export class LocalEngine implements Engine {
     this.handBack();
     for (const { finisher } of this.#allLines) finisher.hurry();
     await this.#drained();
-    await Promise.all(this.#allLines.map(({ qualification }) => qualification?.close()));
+    for (const { qualification } of this.#allLines) await qualification?.close();
   }
 
   /** Tells everything that runs to stop and hands it back at once. */

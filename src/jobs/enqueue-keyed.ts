@@ -25,7 +25,8 @@ export function readKeys(jobs: readonly NewJob[], known: ReadonlyMap<string, Job
  * where it may supersede older ones.
  *
  * @param run in a transaction
- * @returns the job, or the older one that it was merged into; undefined where its limit is reached, and that is to be silent
+ * @returns the job, or the older one that it was merged into; undefined where its limit is reached, and that is to be silent. Who names
+ *   the class is told in any case, as a name does not say what may come back
  * @throws {TaskLimitError} its limit is reached
  */
 export async function enqueueOneKeyed(run: Run, keyed: KeyedJob, known: ReadonlyMap<string, JobType>, by: string): Promise<Job<never> | undefined> {
@@ -35,7 +36,8 @@ export async function enqueueOneKeyed(run: Run, keyed: KeyedJob, known: Readonly
   try {
     return (await add(run, [keyed], known, by))[0];
   } catch (error) {
-    if (error instanceof TaskLimitError && keyed.keys?.limit?.action === 'silence') return undefined;
+    const isSilent = keyed.keys?.limit?.action === 'silence' && typeof keyed.job.type !== 'string';
+    if (error instanceof TaskLimitError && isSilent) return undefined;
     throw error;
   }
 }

@@ -128,7 +128,7 @@ export interface Jobs {
    * @throws {UnknownNameError} no daemon has ever started with this type, or there is no such parent
    */
   enqueue<Type extends JobType>(type: Type, args: ArgumentsOf<Type>, options?: JobOptions): Promise<Enqueued<Type>>;
-  /** The same by name. The arguments are checked where the type is known here, else when the job runs. */
+  /** The same by name. The arguments are checked where the type is known here, else when the job runs; a limit that is reached is an error, silent or not. */
   enqueue(name: string, args: object, options?: JobOptions): Promise<Job>;
 
   /** Adds jobs of which each waits for the one before it and gets its result; `options.parent` is waited for by the first. */

@@ -63,6 +63,7 @@ describe('a limit by key', () => {
     const second = await jobs.enqueue(quiet, { n: 2, repo: 'a' });
     expect(second?.id).toBeUndefined();
     expect(await jobs.list()).toHaveLength(1);
+    await expect(jobs.enqueue('Quiet', { n: 2, repo: 'a' }), 'by name, which says nothing of what may come back').rejects.toBeInstanceOf(TaskLimitError);
   });
 
   it('Fd8: assumes nothing of the order of arguments, and nothing of classes without a limit', async () => {
