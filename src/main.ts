@@ -45,6 +45,7 @@ const COMMANDS = {
   restore: async () => (await import('./cli/archive.ts')).restoreCommand(),
   delete: async () => (await import('./cli/delete.ts')).deleteCommand(),
   history: async () => (await import('./cli/history.ts')).historyCommand(),
+  batch: async () => (await import('./cli/batch.ts')).batchCommand(),
   explain: async () => (await import('./cli/explain.ts')).explainCommand(),
   hold: async () => (await import('./cli/hold.ts')).holdCommand(),
   unhold: async () => (await import('./cli/hold.ts')).unholdCommand(),

@@ -6,14 +6,15 @@ import { restoreArchive, type Restored } from '../objects/restore.ts';
 import { DEFAULT_LIMITS } from '../objects/unpack.ts';
 import { command, person, withHome, type CommonOptions } from './common.ts';
 import { plural, print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 
 /** `afterglow archive`: objects with all that belongs to them, in one file. */
 export const archiveCommand = () =>
-  command(
+  queueable(command(
     'archive',
     'put objects with all rows and files into one file',
     'Writes objects with everything that belongs to them into one file (tar.gz): their figures, their entries with all attempts, transitions, edits and holds, the rows of the pipeline’s own tables that refer to them, and the files of their folders. It shows one moment, whatever runs meanwhile; what runs is told as not begun. "afterglow restore" brings it into another database, or back into this one.',
-  )
+  ))
     .addArgument(new Argument('<object...>', 'names of objects'))
     .requiredOption('-o, --output <file>', 'the archive, such as 2010ag.tar.gz; what is there is replaced when the new one is whole')
     .option('--kind <kind>', 'the kind of the objects, where several have a name')
@@ -35,11 +36,11 @@ Examples:
 
 /** `afterglow restore`: the objects of an archive, here. */
 export const restoreCommand = () =>
-  command(
+  queueable(command(
     'restore',
     'bring the objects of an archive into this database',
     'Brings the objects of an archive into this database with all rows and files, all of them or none. Everything is checked before anything is written: that the archive is whole and has nothing in it but what it says, that its version, tasks, statuses and tables are here, and that what it refers to is. The database must have been prepared by a daemon with the same runners.',
-  )
+  ))
     .addArgument(new Argument('<file>', 'the archive'))
     .addOption(new Option('--replace', 'put its objects in the place of those of the same names that are here').conflicts('skip'))
     .addOption(new Option('--skip', 'leave objects that are here as they are'))

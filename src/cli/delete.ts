@@ -3,16 +3,17 @@ import { deleteObjects, type Deleted } from '../objects/delete-objects.ts';
 import { findObjects } from '../objects/found-object.ts';
 import { command, person, withHome, type CommonOptions } from './common.ts';
 import { plural, print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 
 type Options = CommonOptions & { kind?: string; yes?: true; withFiles?: true; cancel?: true; json?: true };
 
 /** `afterglow delete`: objects with all that belongs to them. */
 export const deleteCommand = () =>
-  command(
+  queueable(command(
     'delete',
     'delete objects with all of their rows; says what first',
     'Without --yes, only says what would be deleted: rows by table, files, and what runs. With it, deletes the objects with all of their rows, all of them or none; their files only with --with-files. While something of an object runs, it is refused, unless --cancel stops that first. "afterglow archive" keeps a copy. Transients that the fixtures name come back with the next start of a daemon.',
-  )
+  ))
     .addArgument(new Argument('<object...>', 'names of objects'))
     .option('--yes', 'do it')
     .option('--with-files', 'also the files in their folders')

@@ -10,18 +10,19 @@ import { parseValues } from '../objects/parse-value.ts';
 import type { Json } from '../runner/outcome.ts';
 import { command, person, withHome, withRunners, type CommonOptions } from './common.ts';
 import { print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 
 type Options = CommonOptions & { task?: string; result?: string; status?: string; kind?: string; reason?: string; dryRun?: true; json?: true };
 
 /** `afterglow edit`: a person knows better. */
 export const editCommand = () =>
-  withRunners(
+  queueable(withRunners(
     command(
       'edit',
       'change a figure of an object, or the result of a task, and do again what depends on it',
       'Changes figures of an object (name=value), or gives the result of a task in the place of a runner, and has just those tasks done again that depend on it: those that read the figure, and all that follows from them. What a person said stays: fixtures and files leave the figure alone, and the task is not run again by a retry or a reset unless they are told --overridden. Every edit is kept with who, when and why; without a change, they are listed.',
     ),
-  )
+  ))
     .addArgument(new Argument('<object>', 'name of the object'))
     .addArgument(new Argument('[change...]', 'name=value: redshift, position (ra,dec in degrees or with colons), ra, dec, class, public_timestamp, priority, data.<key>, …; "none" where it is not known'))
     .option('--task <name>', 'the task whose result is given')

@@ -13,17 +13,22 @@ export async function exportText(em: EntityManager, query: string, tasks: readon
  *
  * @param query a `select` with one row per transient and a column `name`
  * @param tasks names of tasks, in the order of their columns
+ * @param only names of transients; all where it is left out
  */
-async function exportRows(em: EntityManager, query: string, tasks: readonly string[]): Promise<Record<string, unknown>[]> {
-  const found = await em.execute<({ name: string } & Record<string, unknown>)[]>(query);
+export async function exportRows(em: EntityManager, query: string, tasks: readonly string[], only?: readonly string[]): Promise<Record<string, unknown>[]> {
+  const named = only === undefined ? undefined : JSON.stringify(only);
+  const found = named === undefined
+    ? await em.execute<({ name: string } & Record<string, unknown>)[]>(query)
+    : await em.execute<({ name: string } & Record<string, unknown>)[]>(`select q.* from (${query.replace(/;\s*$/, '')}\n) q where q.name in (select jsonb_array_elements_text(?::jsonb))`, [named]);
   const statuses = await em.execute<{ name: string; statuses: Record<string, string> }[]>(
     `select s.name, jsonb_object_agg(t.name, st.message) as statuses
        from subject s
        join task_register r on r.subject_id = s.id
        join task t on t.id = r.task_id
        join status st on st.id = r.status_id
-      where s.kind = 'transient'
+      where s.kind = 'transient' and (?::jsonb is null or s.name in (select jsonb_array_elements_text(?::jsonb)))
       group by s.name`,
+    [named ?? null, named ?? null],
   );
   const statusesOf = new Map(statuses.map(({ name, statuses: of }) => [name, of]));
   return found
