@@ -10,6 +10,7 @@ import { comment } from '../requests/comment.ts';
 import { readCosts } from '../requests/costs.ts';
 import type { Desk } from '../requests/desk.ts';
 import { addTask, omitTask } from '../requests/edit-list.ts';
+import { identify } from '../requests/identify.ts';
 import { readRequestsCsv } from '../requests/read-csv.ts';
 import { readRequest, readRequests, type RequestReport, type WholeRequest } from '../requests/report.ts';
 import { runNow } from '../requests/run-now.ts';
@@ -66,6 +67,14 @@ export const requestsCommand = () =>
         .action(async (request: string, task: string, options: Options & { again?: true }) => {
           const { message } = await atDesk(options, (desk) => runNow(desk, { request, task, by: person() }, { again: options.again }));
           print(message);
+        }),
+    )
+    .addCommand(
+      change('identify', 'write down an identifier of the person', 'Writes an identifier into a request that was found out later. Of a request that is not approved, tasks that were omitted for want of it come onto the list.')
+        .addArgument(theRequest).addArgument(new Argument('<name>', 'name of the identifier')).addArgument(new Argument('<value>', 'what the person is known by'))
+        .action(async (request: string, name: string, value: string, options: Options) => {
+          const added = await atDesk(options, (desk) => identify(desk, { request, by: person() }, name, value));
+          print(`The identifier is kept.${added.length === 0 ? '' : ` On the list now: ${added.join(', ')}.`}`);
         }),
     )
     .addCommand(

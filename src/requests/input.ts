@@ -45,7 +45,7 @@ const fields = z.strictObject({
   identifiers: z
     .record(
       z.string().regex(NAME, { error: 'names of identifiers of letters, digits and _ . : -' }),
-      z.union([z.string().max(500), z.number(), z.boolean(), z.null()], { error: IDENTIFIER }),
+      z.union([z.string().max(500).refine((value) => value.isWellFormed() && !value.includes('\0')), z.number(), z.boolean(), z.null()], { error: IDENTIFIER }),
       { error: 'an object of identifiers, such as {"uuid": "…"}' },
     )
     .nullish(),
@@ -54,7 +54,7 @@ const fields = z.strictObject({
 });
 
 /** The fields of a request. */
-export const REQUEST_FIELDS: readonly string[] = Object.keys(fields.shape);
+const REQUEST_FIELDS: readonly string[] = Object.keys(fields.shape);
 
 /**
  * Reads one request. Identifiers that say nothing (`n/a`, `none`, an empty text) are none.
@@ -77,10 +77,13 @@ export function readRequestInput(value: unknown): { input: RequestInput; problem
 }
 
 /** Of what was given as identifiers, those that say something. False says that there is none. */
-export function identifiersOf(given: Readonly<Record<string, string | number | boolean | null>>): Record<string, string> {
+function identifiersOf(given: Readonly<Record<string, string | number | boolean | null>>): Record<string, string> {
   const said = Object.entries(given).map(([name, value]) => [name, value === null || value === false ? '' : String(value).trim()] as const);
   return Object.fromEntries(said.filter(([, value]) => !saysNothing(value)));
 }
+
+/** Whether a name and a value make an identifier. */
+export const isIdentifier = (name: string, value: string): boolean => NAME.test(name) && value.length <= 500 && value.isWellFormed() && !value.includes('\0') && !saysNothing(value);
 
 /** Whether a text stands for nothing, as `n/a` does. */
 export const saysNothing = (value: string): boolean => NOTHING.has(value.trim().toLowerCase());

@@ -7,9 +7,9 @@ import { APPROVAL_HOLD, readRequestTasks, type Desk } from './desk.ts';
 import { readRequestInput, shownValue, type RequestInput } from './input.ts';
 
 /** Days that a request has unless it says until when. */
-export const DEADLINE_DAYS = 30;
+const DEADLINE_DAYS = 30;
 /** The most requests that are taken in at once. */
-export const MOST_AT_ONCE = 10_000;
+const MOST_AT_ONCE = 10_000;
 
 /** A request that was taken in. */
 export interface TakenRequest {

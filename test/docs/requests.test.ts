@@ -90,7 +90,7 @@ test('the page names every address and every command that there is', () => {
   const known = routes.map((at) => at.replace('/:id', '/R-1').replace(':task', '<task>'));
   expect(known.length).toBeGreaterThan(8);
   expect(known.filter((at) => !guide.includes(at) && !guide.includes(`…/${at.split('/').at(-1)}`))).toEqual([]);
-  const commands = [...sources('src/cli/requests.ts').get('src/cli/requests.ts')!.matchAll(/act\(\s*'(\w+)'/g)].map(([, name = '']) => name);
+  const commands = [...sources('src/cli/requests.ts').get('src/cli/requests.ts')!.matchAll(/(?:act|change)\(\s*'(\w+)'/g)].map(([, name = '']) => name);
   expect(commands.length).toBeGreaterThan(8);
   expect(commands.filter((name) => !guide.includes(`\`${name}\``))).toEqual([]);
 });

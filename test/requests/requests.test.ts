@@ -10,6 +10,7 @@ import { comment } from '../../src/requests/comment.ts';
 import { readCosts } from '../../src/requests/costs.ts';
 import type { Desk } from '../../src/requests/desk.ts';
 import { addTask, omitTask } from '../../src/requests/edit-list.ts';
+import { identify } from '../../src/requests/identify.ts';
 import { readAttempts, readRequest, readRequests } from '../../src/requests/report.ts';
 import { runNow } from '../../src/requests/run-now.ts';
 import { takeIn } from '../../src/requests/take-in.ts';
@@ -216,6 +217,24 @@ describe('a list of tasks', () => {
     await addTask(after.desk, { request: approved!.name, task: 'Backups', by });
     await after.work();
     expect(await states(approved!.name)).toMatchObject({ Backups: 'success' });
+  });
+
+  it('grows when an identifier is found out, but for what a person took off', async () => {
+    forgetAfterwards(database);
+    const { desk, work, runner } = await givenRequests(database, { Accounts: { needs: ['uuid'] }, Chorus: { needs: ['uuid', 'chorus'] }, Analytics: { needs: ['uuid'] }, Newsletter: {} });
+    const name = await takeOne(desk, { identifiers: {} });
+    await expect(omitTask(desk, { request: name, task: 'Analytics', by }, 'x')).rejects.toThrow('is omitted already');
+    expect(await identify(desk, { request: name, by }, 'chorus', '7')).toEqual([]);
+    await identify(desk, { request: name, by }, 'uuid', ' u-1 ').then((added) => expect(added).toEqual(['Accounts', 'Chorus', 'Analytics']));
+    await omitTask(desk, { request: name, task: 'Analytics', by }, 'a mistake');
+    await identify(desk, { request: name, by }, 'uuid', 'u-2');
+    await expect(identify(desk, { request: name, by }, 'uuid', 'n/a')).rejects.toBeInstanceOf(RefusedError);
+    let given: unknown;
+    runner('Accounts').does = ({ identifiers }) => ((given = identifiers), 'processed');
+    await approve(desk, { request: name, by });
+    await work();
+    expect(given).toEqual({ uuid: 'u-2', chorus: '7' });
+    expect(await states(name)).toEqual({ Accounts: 'success', Chorus: 'success', Analytics: 'omitted', Newsletter: 'success' });
   });
 
   it("Td10: keeps the window of a task's row, whatever is edited", async () => {

@@ -5,6 +5,7 @@ import { comment } from '../../requests/comment.ts';
 import { readCosts } from '../../requests/costs.ts';
 import type { Desk } from '../../requests/desk.ts';
 import { addTask, omitTask } from '../../requests/edit-list.ts';
+import { identify } from '../../requests/identify.ts';
 import { shownValue } from '../../requests/input.ts';
 import { readAttempts, readRequest, readRequests } from '../../requests/report.ts';
 import { runNow } from '../../requests/run-now.ts';
@@ -33,6 +34,8 @@ const act = z.strictObject({
   seen: z.string().max(30).optional(),
   reason: z.string().trim().min(1).max(1000).optional(),
   text: z.string().max(5000).optional(),
+  name: z.string().max(64).optional(),
+  value: z.string().max(500).optional(),
   again: z.boolean().optional(),
   attempt: z.number().int().min(0).optional(),
 });
@@ -85,6 +88,10 @@ export function createRequestApi({ desk, links, guard }: RequestDeps): Route[] {
     }),
     post('/:id/comments', async ({ params }, { by, text = '' }) => {
       await comment(desk, { request: params.id!, by, text });
+      return whole(params.id!);
+    }),
+    post('/:id/identifiers', async ({ params }, { by, name = '', value = '' }) => {
+      await identify(desk, { request: params.id!, by }, name, value);
       return whole(params.id!);
     }),
     post('/:id/tasks/:task/add', async ({ params }, { by }) => {

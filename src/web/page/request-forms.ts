@@ -38,3 +38,9 @@ export function taskForms(links: RequestLinks, { request, approvedAt, closedAt }
 
 const withReason = (word: string, action: string, label: string, button: string): Html => html`<details class="reasoned"><summary>${word}</summary>
 <form method="post" action="${action}"><label><span>${label}</span> <input name="reason" required maxlength="1000" autocomplete="off"></label><button>${button}</button></form></details>`;
+
+/** Adds an identifier that was found out later. */
+export const identifierForm = (links: RequestLinks, { request, closedAt, state }: WholeRequest): Html =>
+  closedAt !== null || state === 'success' ? html`` : html`<details class="reasoned identify"><summary>Add an identifier</summary>
+<form method="post" action="${links.act(request, 'identifiers')}"><label><span>Name</span> <input name="name" required maxlength="64" autocomplete="off"></label>
+<label><span>Value</span> <input name="value" required maxlength="500" autocomplete="off"></label><button>Add it</button></form></details>`;

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import type { AttemptReport, RequestEvent, RequestTaskReport, WholeRequest } from '../../requests/report.ts';
-import { nameForm, requestForms, taskForms } from './request-forms.ts';
+import { identifierForm, nameForm, requestForms, taskForms } from './request-forms.ts';
 import { actor, amount, day, moment, requestLayout, taskMark, timeLeft, type RequestView } from './request-words.ts';
 import { counted, span, type Html } from './words.ts';
 
@@ -36,6 +36,7 @@ ${name === undefined ? nameForm(links.requests, here) : requestForms(links.reque
 <section aria-labelledby="facts-title">
   <h2 id="facts-title">The request</h2>
   ${facts(view, request, files)}
+  ${name === undefined ? '' : identifierForm(links.requests, request)}
 </section>
 <section aria-labelledby="story-title">
   <h2 id="story-title">What happened</h2>

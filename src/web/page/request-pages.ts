@@ -7,6 +7,7 @@ import { comment } from '../../requests/comment.ts';
 import { readCosts } from '../../requests/costs.ts';
 import { readRequestTasks } from '../../requests/desk.ts';
 import { addTask, omitTask } from '../../requests/edit-list.ts';
+import { identify } from '../../requests/identify.ts';
 import { readAttempts, readRequest, readRequests } from '../../requests/report.ts';
 import { runNow } from '../../requests/run-now.ts';
 import { takeIn } from '../../requests/take-in.ts';
@@ -134,6 +135,9 @@ export function createRequestPages({ desk, links, all, guard, version, productsF
     act('/withdraw-approval', (_form, { request, by }) => withdrawApproval(desk, { request, by })),
     act('/close', ({ reason }, { request, by }) => close(desk, { request, by, reason: said(reason) })),
     act('/comments', ({ text = '' }, { request, by }) => comment(desk, { request, by, text })),
+    act('/identifiers', async ({ name = '', value = '' }, { request, by }) => {
+      await identify(desk, { request, by }, name.trim(), value);
+    }),
     act('/tasks/:task/add', (_form, target) => addTask(desk, target)),
     act('/tasks/:task/omit', ({ reason }, target) => omitTask(desk, target, said(reason))),
     act('/tasks/:task/run', async ({ again, attempt }, target) => {
