@@ -100,14 +100,14 @@ const NAMES = statement(`select name from subject where kind = 'request' order b
 const TASK_COLUMNS = `
 t.id, t.name, t.active, d.request_types as "requestTypes", coalesce(d.needs_identifiers, '{}') as "needsIdentifiers", d.batch, coalesce(d.place, 'any') as place`;
 
+// The statuses are not joined: where an entry moves while we wait for its lock, it would have none.
 const LOCK_ENTRIES = statement(`
-select ${TASK_COLUMNS}, x.message as status, x.type as "statusType", f.message as "claimFrom", r.attempt, r.unmet, r.reason, r.due_at as "dueAt",
+select ${TASK_COLUMNS}, (select message from status where id = r.status_id) as status, (select type from status where id = r.status_id) as "statusType", f.message as "claimFrom", r.attempt, r.unmet, r.reason, r.due_at as "dueAt",
        r.last_modified as "lastModified"
   from task_register r
   join task t on t.id = r.task_id
   join status f on f.id = t.claim_from_id
   left join request_task d on d.task_id = t.id
-  left join status x on x.id = r.status_id
  where r.subject_id = $1
  order by t.id
    for update of r`);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { auditRegister } from '../../src/db/audit.ts';
 import { liftHolds } from '../../src/engine/hold.ts';
@@ -278,6 +278,23 @@ describe('batches', () => {
 });
 
 describe('one task', () => {
+  it('that is claimed while a person edits the list is seen as running', async () => {
+    forgetAfterwards(database);
+    const { desk } = await givenRequests(database, { Accounts: {} });
+    const name = await takeOne(desk);
+    await approve(desk, { request: name, by });
+    const claimer = await database.connect('claimer');
+    onTestFinished(() => claimer.end());
+    await claimer.query('begin');
+    await claimer.query(`update task_register set status_id = 2, cause = 'claim', attempt = 1, lease_owner = 1, lease_until = now() + interval '1 hour'`);
+    const acts = Promise.allSettled([omitTask(desk, { request: name, task: 'Accounts', by }, 'x'), withdrawApproval(desk, { request: name, by }), close(desk, { request: name, by, reason: 'x' })]);
+    await expect.poll(async () => (await database.em().execute(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length).toBe(3);
+    await claimer.query('commit');
+    expect((await acts).map((end) => (end as PromiseRejectedResult).reason?.message as string)).toEqual([
+      expect.stringContaining('is running, attempt 1'), expect.stringContaining('has begun already'), expect.stringContaining('is running; cancel it first'),
+    ]);
+  });
+
   it('Td3: runs once, however often it is asked for', async () => {
     forgetAfterwards(database);
     let runs = 0;
