@@ -23,8 +23,8 @@ export interface Asked {
   haltOnFailure?: boolean;
   signal?: AbortSignal;
   pass?: string[];
-  /** How much later the register's answers come than they were true, ms. */
-  lateMs?: number;
+  /** The register answers late what is left to do, when that may no longer be true, and claims take their time. */
+  isSlow?: boolean;
   watch?: (view: RunView) => void;
 }
 
@@ -46,14 +46,9 @@ export function createRuns(): { database: () => Database; run(folder: string, as
   afterAll(() => rm(data, { recursive: true, force: true }));
   return {
     database: () => database,
-    async run(folder, { name = path.basename(folder), only = [], forced = false, anew = false, hooks = {}, most = 8, haltOnFailure = false, signal = new AbortController().signal, pass = [], lateMs = 0, watch } = {}) {
+    async run(folder, { name = path.basename(folder), only = [], forced = false, anew = false, hooks = {}, most = 8, haltOnFailure = false, signal = new AbortController().signal, pass = [], isSlow = false, watch } = {}) {
       const file = await readJobs(path.join(folder, 'jobs.json'));
-      const late = { ...database.hot, run: async <Row extends object>(...query: Parameters<Database['hot']['run']>) => {
-        const rows = await database.hot.run<Row>(...query);
-        await delay(lateMs);
-        return rows;
-      } };
-      const home = { config: readConfig({ log: 'silent' }), database: lateMs === 0 ? database : { ...database, hot: late }, folders: { data, products: path.join(data, 'products') }, log: createLog('silent') };
+      const home = { config: readConfig({ log: 'silent' }), database: isSlow ? slow(database) : database, folders: { data, products: path.join(data, 'products') }, log: createLog('silent') };
       let view: RunView | undefined;
       const ended = await executeRun(home, {
         order: { name, file, only, forced, anew }, hooks, most, haltOnFailure, signal, pass,
@@ -65,6 +60,16 @@ export function createRuns(): { database: () => Database; run(folder: string, as
       return { ...ended, states: view!.tasks.map(({ task, state }) => `${task.script}: ${state}`), of: (script) => view!.of(script) };
     },
   };
+}
+
+function slow(database: Database): Database {
+  const run: Database['hot']['run'] = async (statement, params) => {
+    if (statement.text.includes('attempt = r.attempt + 1')) await delay(150);
+    const rows = await database.hot.run<never>(statement, params);
+    if (statement.text.includes('$2::boolean or s.message')) await delay(500);
+    return rows;
+  };
+  return { ...database, hot: { ...database.hot, run } };
 }
 
 /** The text of a shell script that does something and then says what came of it. */
