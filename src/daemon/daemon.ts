@@ -219,6 +219,7 @@ export class Daemon {
     await this.#watch.ready();
     if (this.#stopped) return;
     this.#isBegun = true;
+    await this.#findFailures();
     this.#caring = this.#every(this.#careSeconds, () => this.#care());
     this.#following = this.#every(this.#options.followSeconds ?? FOLLOW_SECONDS, () => this.#follow());
     this.#wakeReady();
@@ -427,6 +428,12 @@ export class Daemon {
     }
   }
 
+  /** What came before the first look is never told, so that comes as soon as there may be failures. */
+  async #findFailures(): Promise<void> {
+    const { findFailures, database, log } = this.#options;
+    await findFailures?.(database.em()).catch((error: unknown) => log.warn({ err: error }, 'could not look for failures that somebody is to be told of; trying again'));
+  }
+
   /** Takes care of what others left, and of our own ear. */
   async #care(): Promise<void> {
     await takeCare({ ...this.#options, hot: this.#options.database.hot, spool: this.#spool, daemonId: this.id, actor: this.actor, leaseSeconds: this.#options.config.leaseSeconds });
@@ -441,7 +448,7 @@ export class Daemon {
       this.#wakeReady();
     }
     if (this.#rest.isAwaited) await this.#rest.look();
-    if (this.#isBegun) await this.#options.findFailures?.(this.#options.database.em());
+    if (this.#isBegun) await this.#findFailures();
   }
 
   /** Where the register is so large that this would take minutes, the nightly audit does it. */

@@ -8,7 +8,8 @@ export type ReaderName = 'metrics' | 'notices';
  * write by then is over: the time is marked at one call and reached at a later one.
  *
  * @param read is given the stretch that is final, its beginning left out, and reads it in the same transaction
- * @param options.eagerly it is given all that is there at every call, up to `infinity`, and must know what it has seen already
+ * @param options.eagerly it is given all that is there at every call, up to `infinity`, and must know what it has seen already; what was
+ *   there before the first call is never given
  * @returns whether there was a stretch to read
  */
 export async function readOn(em: EntityManager, name: ReaderName, read: (tx: EntityManager, since: string, until: string) => Promise<void>, options: { eagerly?: boolean } = {}): Promise<boolean> {
@@ -16,7 +17,13 @@ export async function readOn(em: EntityManager, name: ReaderName, read: (tx: Ent
     const [reader] = await tx.execute<{ since: string; until: string | null; settled: boolean }[]>(LOCK, [name]);
     if (reader === undefined) return false;
     const { since, until, settled } = reader;
-    if (options.eagerly === true) await read(tx, since, 'infinity');
+    if (options.eagerly === true) {
+      if (since === '-infinity') {
+        await tx.execute(FROM_NOW_ON, [name]);
+        return false;
+      }
+      await read(tx, since, 'infinity');
+    }
     if (until !== null && !settled) return false;
     if (until !== null && options.eagerly !== true) await read(tx, since, until);
     await tx.execute(MARK, [name]);
@@ -27,6 +34,8 @@ export async function readOn(em: EntityManager, name: ReaderName, read: (tx: Ent
 const LOCK = `
 select read_to::text as since, mark_at::text as until, coalesce(mark_xid <= pg_snapshot_xmin(pg_current_snapshot()), false) as settled
   from transition_reader where name = ? for update skip locked`;
+
+const FROM_NOW_ON = `update transition_reader set read_to = now() where name = ?`;
 
 // now() is when this transaction began, before any snapshot of it: who had written by then had its number, which is below xmax.
 const MARK = `

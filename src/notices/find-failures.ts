@@ -23,7 +23,6 @@ export async function findFailures(em: EntityManager, channels: ReadonlyMap<stri
   let found = 0;
   const wanted = JSON.stringify([...channels.values()].map(({ task, mostPerHour }) => ({ task, most: mostPerHour })));
   await readOn(em, 'notices', async (tx, since) => {
-    if (since === '-infinity') return;
     const rows = await tx.execute<{ id: string; task: string; state: string }[]>(FIND, [wanted, since]);
     found = rows.length;
     const steps = rows.filter(({ state }) => state === 'enqueued').flatMap(({ id, task }): JobStep<unknown>[] => {

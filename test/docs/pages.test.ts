@@ -91,7 +91,7 @@ function unknownCommands(text: string): string[] {
       const isOurs = program === 'afterglow' || (program === 'node' && (first === 'src/main.ts' || first === 'bin/afterglow.js'));
       if (!isOurs) return [];
       const [command = '', ...rest] = program === 'afterglow' ? words.slice(1) : words.slice(2);
-      if (/^[a-z]/.test(command) && !new RegExp(`[cC]ommand\\(\\s*'${command}'`).test(commands)) return [`afterglow ${command}`];
+      if (/^[a-z]/.test(command) && !new RegExp(`(?:[cC]ommand|group)\\(\\s*'${command}'`).test(commands)) return [`afterglow ${command}`];
       return unknownOptions(`afterglow ${command}`, rest);
     }),
   );
