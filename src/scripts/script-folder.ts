@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { thisProcess, type ProcessIdentity } from '../daemon/process-identity.ts';
+import { readProcess } from '../isolation/process-table.ts';
 
 /** Whether a run's own folder stays when the run is over. */
 export type FolderKeeping = 'never' | 'on failure' | 'always';
@@ -16,11 +17,17 @@ export interface ScriptFolder {
 }
 
 let self: ProcessIdentity | undefined;
+/** Of this process, the folders that it has looked into. */
+const seen = new Set<string>();
 
 /** Makes the folder of one run, `<folders>/<process>/<name>-<six letters>`; what is kept of it goes to `<folders>/kept/`. */
 export async function makeFolder(folders: string, name: string): Promise<ScriptFolder> {
   const { pid, processStart } = (self ??= thisProcess());
-  const ofProcess = path.resolve(folders, `${pid}-${processStart}`);
+  const ofProcess = path.resolve(folders, `${here()}-${pid}-${processStart}`);
+  if (!seen.has(ofProcess)) {
+    seen.add(ofProcess);
+    await tidy(path.dirname(ofProcess));
+  }
   const own = await makeIn(ofProcess, `${name}-`);
   return {
     path: own,
@@ -36,6 +43,24 @@ export async function makeFolder(folders: string, name: string): Promise<ScriptF
       return undefined;
     },
   };
+}
+
+/** Host and process-id namespace: where they are equal, process ids mean the same. Unlike what else tells machines apart, they survive a restart of the machine. */
+function here(): string {
+  const { host, machine } = (self ??= thisProcess());
+  return `${host.replace(/[^\w.]/g, '_')}-${/\[(\d+)\]$/.exec(machine)?.[1] ?? ''}`;
+}
+
+/** Removes the folders of processes that died without their guards: the machine lost its power, say. */
+async function tidy(folders: string): Promise<void> {
+  // Where there is no /proc nobody can tell who is alive.
+  if (readProcess(process.pid) === undefined) return;
+  const names = await readdir(folders).catch(() => []);
+  const dead = names.filter((name) => {
+    const [, pid, startedTicks] = /^-(\d+)-(\d+)$/.exec(name.startsWith(here()) ? name.slice(here().length) : '') ?? [];
+    return pid !== undefined && readProcess(Number(pid))?.startedTicks !== Number(startedTicks);
+  });
+  await Promise.all(dead.map((name) => rm(path.join(folders, name), { recursive: true, force: true })));
 }
 
 /** Most scripts leave nothing in it, and to look what is there takes longer than to remove it. */

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { cancelEntry } from '../../src/engine/cancel.ts';
 import { CancelledError } from '../../src/errors.ts';
 import { detachedContext } from '../../src/runner/context.ts';
+import { attemptLog } from '../../src/web/board/attempt-log.ts';
 import { createWorld } from '../engine/create-world.ts';
 import { ScriptedRunner } from '../engine/scripted-runner.ts';
 import { World } from '../engine/world.ts';
@@ -39,6 +40,8 @@ describe('a script as a runner', () => {
       input: { task: 'Do', kind: 'transient', subject: { id, name: '2010ag', raDeg: 150, redshift: null }, results: { Before: { host: 'IC 494' } }, attempt: 1, idempotencyKey: key },
     });
     expect(attempt!.log!.map(({ message, fields }) => [message, fields])).toEqual([['about to begin', undefined], ['a word on standard error', { stream: 'stderr' }]]);
+    // As the attempt's page shows it.
+    expect((await attemptLog(database.em(), world.task('Do').id, 'transient', ['2010ag'])).join('\n')).toMatch(/info about to begin\n.* info a word on standard error/);
   });
 
   test('leaves any status of the fixtures that it names', async () => {
