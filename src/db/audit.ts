@@ -157,6 +157,14 @@ const RULES = {
       join job j on j.subject_id = p.job_id and j.requeues = 0 and j.state is null
       join task_register r on r.subject_id = j.subject_id and r.task_id = j.task_id ${NAMES}
      where k.requeues = 0 and r.status_id = 1`,
+  'No job waits for its turn among those of its key while there is room for it.': `
+    select '"' || t.name || '", key "' || k.key || '": ' || k.parked || ' wait, ' || k.admitted || ' may run of ' || coalesce(t.concurrency_per_key::text, 'any number') as what
+      from (select task_id, key, count(*) filter (where parked) as parked, count(*) filter (where not parked) as admitted
+              from job
+             where key is not null and ended_at is null
+             group by task_id, key) k
+      join task t on t.id = k.task_id
+     where k.parked > 0 and k.admitted < coalesce(t.concurrency_per_key, k.admitted + 1)`,
   'Every status that an entry has is one of the fixtures.': `
     select ${entry(`'status ' || r.status_id`)}
       from task_register r ${NAMES}

@@ -70,6 +70,9 @@ const BROKEN: Readonly<Record<string, readonly [sql: string, found: string]>> = 
          from task_register where (${of('failed')}) or (${of('waits', 'Report')}) returning subject_id, state)
      insert into job_parent (job_id, parent_id, place) select a.subject_id, b.subject_id, 1 from j a, j b where a.state is null and b.state = 'failed'`,
     '"Report" of waits: it waits for job'],
+  'No job waits for its turn among those of its key while there is room for it.': [
+    `insert into job (subject_id, task_id, enqueued_by, key, parked) select subject_id, task_id, 'ada', 'k', true from task_register where ${of('waits', 'Report')}`,
+    '"Report", key "k": 1 wait, 0 may run of any number'],
   'Every status that an entry has is one of the fixtures.': [`update task_register set status_id = 99 where ${of('done')}`, '"Match" of done: status 99'],
 };
 
