@@ -152,7 +152,8 @@ export class Daemon {
       channels: [READY_CHANNEL, CANCEL_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL, SETTING_CHANNEL],
     });
     this.#rest = new Rest({ isIdle: () => this.#isIdle(), finish: () => this.#finish(), log });
-    this.#engine.onQuiet(() => void this.#rest.look());
+    // Before it has begun, entries are run one by one for somebody who does not ask.
+    this.#engine.onQuiet(() => void (this.#isBegun && this.#rest.look()));
     this.#follower = new GraphFollower({
       em: () => database.em(), read: options.readWork, saysWithoutRunner: this.#isWorker, log, onChange: (work) => this.#take(work),
     });
