@@ -53,6 +53,13 @@ describe('the status machine', () => {
     expect(machine.moves).toHaveLength(expected.length);
   });
 
+  it('cancels jobs before they begin and while they run, where there is the status for it', () => {
+    const withCancelled = createStatusMachine([...statuses, { message: 'cancelled', type: 'error' }]);
+    const cancels = withCancelled.moves.filter(({ cause }) => cause === 'cancel');
+    expect(cancels.map(({ from, to }) => [from, to])).toEqual([[INITIAL, 'cancelled'], [PROCESSING, INITIAL], [PROCESSING, 'cancelled']]);
+    expect(createStatusMachine([...statuses, { message: 'cancelled', type: 'blank' }]).moves.filter(({ cause, to }) => cause === 'cancel' && to === 'cancelled')).toEqual([]);
+  });
+
   it('makes every move that it knows and refuses every other one aloud', () => {
     const legal = new Set(machine.moves.map(asText));
     let made = 0;
