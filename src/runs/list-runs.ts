@@ -73,7 +73,7 @@ interface RunRow extends Omit<RunReport, 'counts' | 'startedAt' | 'endedAt' | 'o
 const RUNS = `
 select u.name, u.number, u.state, u.file, u.options, u.jobs, u.resumed, u.message, u.started_at, u.ended_at,
        extract(epoch from coalesce(u.ended_at, clock_timestamp()) - u.started_at)::float8 as seconds, ${WORKING_PROCESS}, u.tasks,
-       c.succeeded, c.failed, c.skipped, c.unchanged
+       ${['succeeded', 'failed', 'skipped', 'unchanged'].map((count) => `case when u.ended_at is null then c.${count} else u.${count} end as ${count}`).join(', ')}
   from run u
   left join daemon d on d.id = u.daemon_id
  cross join lateral (
