@@ -8,6 +8,7 @@ import { run as misbehave } from '../isolation/unruly/run.ts';
 import { hasRedis, startRedis } from '../redis.ts';
 import { run as restartDatabase } from './database-restarts.ts';
 import { run as fillDisk } from './disk-full.ts';
+import { run as killJobs } from './killed-jobs.ts';
 import { run as killWorkers } from './killed-workers.ts';
 import { run as fireSchedules } from './schedules.ts';
 
@@ -24,11 +25,19 @@ const workers = (engine: 'local' | 'bullmq', redisUrl?: string): Breaking => ({
   run: (log) => inDatabase((address) => killWorkers({ address, engine, redisUrl, objects: 1000, withinSeconds: 300, log })),
 });
 
+const jobs = (engine: 'local' | 'bullmq', redisUrl?: string): Breaking => ({
+  name: `killed-jobs-${engine}`,
+  what: 'three workers, 300 jobs that are added up, jobs that take turns, scripts, requests; two are killed, 2 % of the runs fail, 1 % hang',
+  run: (log) => inDatabase((address) => killJobs({ address, engine, redisUrl, objects: 300, withinSeconds: 300, log })),
+});
+
 // `npm run chaos`, or `npm run chaos -- disk-full schedules`: everything in its long form, one after the other.
 const redis = hasRedis ? await startRedis() : undefined;
 const all: readonly Breaking[] = [
   workers('local'),
   ...(redis === undefined ? [] : [workers('bullmq', redis.url)]),
+  jobs('local'),
+  ...(redis === undefined ? [] : [jobs('bullmq', redis.url)]),
   { name: 'unruly-attempts', what: 'two workers, 200 isolated attempts that spin, hang, crash, eat memory and leave processes behind; one is killed', run: (log) => inDatabase((address) => misbehave({ address, objects: 200, withinSeconds: 600, log })) },
   { name: 'database-restarts', what: 'PostgreSQL stopped with immediate and started again in the middle of a rescue, 20 rounds', run: (log) => restartDatabase({ rounds: 20, log }) },
   { name: 'schedules', what: 'three daemons and one schedule a second, for two minutes', run: (log) => fireSchedules({ seconds: 120, log }) },

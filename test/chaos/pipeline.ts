@@ -15,7 +15,11 @@ export const migrations: readonly MigrationObject[] = [{ name: 'chaos-0001-effec
 const FAIL = 2;
 const HANG = 1;
 
-/** Works for a few milliseconds and writes one row with its status; now and then it fails, or hangs whatever it is told. */
+/** Waits for what never comes. One that did not hear the signal either would not be tried again, as nothing in this process can stop it. */
+export const untilTold = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
+
+/** Works for a few milliseconds and writes one row with its status; now and then it fails, or hangs until its time limit stops it. */
 class Unreliable extends TransientTaskRunner {
   readonly taskName: string;
   readonly schedule = '* * * * *';
@@ -29,10 +33,10 @@ class Unreliable extends TransientTaskRunner {
     this.prerequisites = needs;
   }
 
-  async runProcess({ id }: Transient, { em, attempt }: RunContext): Promise<string> {
+  async runProcess({ id }: Transient, { em, attempt, signal }: RunContext): Promise<string> {
     const fate = Math.random() * 100;
     await delay(1 + Math.random() * 9);
-    if (fate < HANG) await new Promise(() => {});
+    if (fate < HANG) await untilTold(signal);
     if (fate < HANG + FAIL) throw new ServiceError('weather', 'It rains.');
     await em.execute(`insert into effect (subject_id, task, attempt) values (?, ?, ?)`, [id, this.taskName, attempt]);
     return 'processed';
