@@ -4,6 +4,8 @@ import { thisProcess } from '../daemon/process-identity.ts';
 
 /** How long a guard stays when nothing is left to guard, ms. */
 const IDLE_MS = 60_000;
+/** How soon another one takes the place of a guard that is gone, ms. */
+const AGAIN_MS = 500;
 
 let guard: ChildProcess | undefined;
 let idle: NodeJS.Timeout | undefined;
@@ -33,7 +35,10 @@ export function guardFromNowOn(folder: string): void {
   const gone = (): void => {
     if (guard !== started) return;
     guard = undefined;
-    if (running.size > 0) guardFromNowOn(folder);
+    // Not at once: what ended this one may end the next one too.
+    setTimeout(() => {
+      if (running.size > 0) guardFromNowOn(folder);
+    }, AGAIN_MS).unref();
   };
   started.on('error', gone);
   started.on('exit', gone);

@@ -1,3 +1,5 @@
+import { plainText } from './plain-text.ts';
+
 /** The end of what a stream gave: so many bytes, however much there was. */
 export class LastBytes {
   readonly #most: number;
@@ -21,7 +23,7 @@ export class LastBytes {
 
   /** What is kept; where something went before it, from the beginning of a line on where there is one. */
   get text(): string {
-    const text = this.#last().toString('utf8');
+    const text = plainText(this.#last().toString('utf8'));
     if (this.#total <= this.#most) return text;
     const lineEnd = text.indexOf('\n');
     return `… (${this.#total} bytes in all)\n${lineEnd < 0 ? text : text.slice(lineEnd + 1)}`;
@@ -29,7 +31,7 @@ export class LastBytes {
 
   /** The last lines, as many as fit into so many characters; undefined where nothing was said. */
   lastWords(characters: number): string | undefined {
-    const text = this.#last().toString('utf8').trimEnd();
+    const text = plainText(this.#last().toString('utf8')).trimEnd();
     if (text.length <= characters && this.#total <= this.#most) return text || undefined;
     const end = text.slice(-characters);
     const lineEnd = end.indexOf('\n');

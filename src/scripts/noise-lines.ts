@@ -1,3 +1,5 @@
+import { plainText } from './plain-text.ts';
+
 /** Lines of noise that are told at once, and how many more a second after that. */
 const AT_ONCE = 100;
 const A_SECOND = 10;
@@ -48,7 +50,7 @@ export class NoiseLines {
   }
 
   #give(): void {
-    const line = this.#begun.toString('utf8', 0, LONGEST).trimEnd();
+    const line = plainText(this.#begun.toString('utf8', 0, LONGEST)).trimEnd();
     this.#begun = Buffer.alloc(0);
     if (line === '') return;
     this.#tokens -= 1;

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LeaseLostError, ScriptDiedError, ScriptError, StoppingError, type ScriptFault } from '../errors.ts';
@@ -98,6 +98,9 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRun> {
   if ('fault' in launch) return { ...notRun, ended: { failed: new ScriptError({ failure: 'not started', script, message: launch.fault }) } };
   if (order.signal?.aborted === true) return { ...notRun, ended: { stopped: order.signal.reason } };
   let folder: ScriptFolder | undefined;
+  if (order.workingFolder !== undefined && !isFolder(order.workingFolder)) {
+    return { ...notRun, ended: { failed: new ScriptError({ failure: 'not started', script, message: noFolder(script, order.workingFolder) }) } };
+  }
   try {
     folder = await makeFolder(order.folders, path.basename(script));
     guardFromNowOn(folder.ofProcess);
@@ -269,6 +272,12 @@ function notStarted(script: string, cause: unknown): ScriptError {
   const fault: ScriptFault = { failure: 'not started', script, message: `The script ${script} could not be started: ${message}.` };
   return NO_ROOM.has(code ?? '') ? new ScriptDiedError(fault, { cause }) : new ScriptError(fault, { cause });
 }
+
+/** The sentence for a working folder that is none. */
+export const noFolder = (script: string, folder: string): string => `The script ${script} should start in ${folder}, which is no folder.`;
+
+/** Whether a path is that of a folder. */
+export const isFolder = (folder: string): boolean => statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true;
 
 function hasMembers(group: number): boolean {
   try {

@@ -7,7 +7,7 @@ import type { Json } from '../runner/outcome.ts';
 import { scriptEnvironment } from './environment.ts';
 import { launchOf } from './launch.ts';
 import type { ScriptResult } from './read-result.ts';
-import { runScript } from './run-script.ts';
+import { isFolder, noFolder, runScript } from './run-script.ts';
 import type { FolderKeeping } from './script-folder.ts';
 
 /** What a runner says of its script, whether it works for objects or for jobs. */
@@ -33,10 +33,10 @@ const PIECE = 1900;
 export const pathOf = (script: string | URL): string => (script instanceof URL ? fileURLToPath(script) : path.resolve(script));
 
 /** What keeps a script from being run here, whole sentences. */
-export function scriptProblems({ script, interpreter, environment, passedEnvironment }: ScriptWork): string[] {
+export function scriptProblems({ script, interpreter, environment, passedEnvironment, workingFolder }: ScriptWork): string[] {
   if (typeof script !== 'string' && !(script instanceof URL)) return ['It names no script: its field script should be a path or a file URL.'];
   const launch = launchOf(pathOf(script), interpreter, scriptEnvironment({ pass: passedEnvironment, set: environment }).PATH);
-  return 'fault' in launch ? [launch.fault] : [];
+  return ['fault' in launch ? launch.fault : undefined, workingFolder === undefined || isFolder(workingFolder) ? undefined : noFolder(pathOf(script), workingFolder)].filter((fault) => fault !== undefined);
 }
 
 /**

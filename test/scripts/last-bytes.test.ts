@@ -19,6 +19,12 @@ test('of a short text all is kept', () => {
   expect(last.lastWords(10)).toBe('one\ntwo');
 });
 
+test('what was meant for a terminal is kept as plain text', () => {
+  const last = new LastBytes(1000);
+  last.add(Buffer.from('\u001b[31mfailed\u001b[0m: 3\n  5%|#   |\r 50%|##  |\r100%|####|\r\ndone\u0007\ttab\r\n'));
+  expect(last.text).toBe('failed: 3\n100%|####|\ndone\ttab\n');
+});
+
 test('of many lines as many are told as a log can take, and what is left out is counted', () => {
   const told: string[] = [];
   const lines = new NoiseLines((line) => told.push(line));

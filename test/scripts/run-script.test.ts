@@ -113,6 +113,9 @@ describe('a script fails, and is said to', () => {
     const text = path.join(folder, 'notes.txt');
     await writeFile(text, 'no program');
     expect((await runScript({ script: text, folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: expect.stringContaining('is no program, has no shebang') } });
+    expect((await runScript({ script: text, interpreter: 'cat', args: ['a\0b'], folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: expect.stringMatching(/could not be started: .*null bytes/) } });
+    expect((await runScript({ script: text, interpreter: 'cat', workingFolder: path.join(folder, 'gone'), folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: `The script ${text} should start in ${path.join(folder, 'gone')}, which is no folder.` } });
+    expect((await runScript({ script: text, interpreter: 'cat', args: ['x'.repeat(5_000_000)], folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: expect.stringContaining('E2BIG') } });
     // Which the C library would give to a shell.
     await chmod(text, 0o755);
     expect((await runScript({ script: text, folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: expect.stringContaining('is no program, has no shebang') } });
