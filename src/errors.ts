@@ -400,11 +400,16 @@ export class TaskLimitError extends AfterglowError {
   readonly most: number;
   /** Ids of those that count, oldest first. */
   readonly jobs: readonly string[];
-  /** @param withinSeconds where the limit counts what was enqueued within that time too */
-  constructor(task: string, limitId: string, most: number, jobs: readonly string[], withinSeconds?: number) {
+  /**
+   * @param withinSeconds where the limit counts what was enqueued within that time too
+   * @param together how many of the same key would be enqueued before it by the same call
+   */
+  constructor(task: string, limitId: string, most: number, jobs: readonly string[], withinSeconds?: number, together = 0) {
     const span = withinSeconds === undefined ? 'pending or running' : `pending, running or enqueued within the last ${withinSeconds} s`;
     const key = limitId === '' ? '' : ` for "${limitId}"`;
-    super(`"${task}" may have at most ${most} ${span}${key}, and there ${jobs.length === 1 ? 'is' : 'are'} ${jobs.length} (${jobs.slice(0, 5).join(', ')}${jobs.length > 5 ? ', …' : ''}); nothing was enqueued.`);
+    const ids = jobs.length === 0 ? '' : ` (${jobs.slice(0, 5).join(', ')}${jobs.length > 5 ? ', …' : ''})`;
+    const more = together === 0 ? '' : `, and ${together} more would come with it`;
+    super(`"${task}" may have at most ${most} ${span}${key}, and there ${jobs.length === 1 ? 'is' : 'are'} ${jobs.length}${ids}${more}; nothing was enqueued.`);
     this.task = task;
     this.limitId = limitId;
     this.most = most;

@@ -38,11 +38,12 @@ const listCommand = () =>
   command('list', 'the newest jobs', 'Lists jobs, the newest first.')
     .option('--name <name...>', 'only of these types')
     .addOption(new Option('--state <state...>', 'only in these states').choices(STATES))
+    .option('--key <key>', 'only those of this key')
     .option('--parent <id>', 'only those that wait, or waited, for this job')
     .option('--limit <n>', 'so many at most', whole, 50)
     .option('--json', 'JSON: a list of what "show --json" prints')
-    .action(async ({ name, state, parent, limit, ...options }: Options & { name?: string[]; state?: JobState[]; parent?: string; limit: number }) => {
-      const filter: JobFilter = { names: name, states: state, parent, limit };
+    .action(async ({ name, state, key, parent, limit, ...options }: Options & { name?: string[]; state?: JobState[]; key?: string; parent?: string; limit: number }) => {
+      const filter: JobFilter = { names: name, states: state, key, parent, limit };
       const [found, reasons] = await withJobs(options, async (jobs) => [await jobs.list(filter), state?.includes('skipped') && !options.json ? await jobs.skipReasons({ names: name }) : []] as const);
       if (options.json) return printJson(found);
       if (found.length === 0) return print('There are no such jobs.');
@@ -53,7 +54,7 @@ const listCommand = () =>
 const showCommand = () =>
   command('show', 'everything about a job', 'Says where a job stands, with its arguments, its parents and children, and what it gave.')
     .addArgument(new Argument('<id>', 'id of the job'))
-    .option('--json', 'JSON: {"id", "name", "state", "args", "enqueuedAt", "enqueuedBy", "dueAt", "startedAt", "endedAt", "priority", "timeoutSeconds", "attempts", "requeues", "parents", "children", "waitsFor", "reason", "progress", "result"}')
+    .option('--json', 'JSON: {"id", "name", "state", "args", "enqueuedAt", "enqueuedBy", "dueAt", "startedAt", "endedAt", "priority", "timeoutSeconds", "key", "merged", "attempts", "requeues", "parents", "children", "waitsFor", "reason", "progress", "result"}')
     .action(async (id: string, options: Options) => {
       const job = await withJobs(options, (jobs) => jobs.get(id));
       if (options.json) printJson(job);
@@ -151,6 +152,7 @@ function describe(job: JobDetails): string {
     ['arguments', JSON.stringify(args)],
     ['enqueued', `${time(job.enqueuedAt)} by ${job.enqueuedBy}${requeues === 0 ? '' : `, requeued ${plural(requeues, 'time')}`}`],
     ['begins after', job.dueAt && time(job.dueAt)],
+    ['key', job.key === null ? null : `${job.key}${job.merged === 0 ? '' : `, with ${plural(job.merged, 'other')} merged into it`}`],
     ['waits for', waitsFor.length === 0 ? null : waitsFor.map((parent) => `${parent.id} "${parent.name}" (${parent.state})`).join(', ')],
     ['started', job.startedAt && `${time(job.startedAt)}, attempt ${attempts}${progress === null ? '' : `, ${Math.round(progress * 100)} % done`}`],
     ['ended', job.endedAt && time(job.endedAt)],

@@ -122,10 +122,12 @@ async function assertRoom(run: Run, jobs: readonly KeyedJob[], superseded: reado
   const rows = await run<{ task: string; limit_id: string; jobs: string[] }>(COUNT, [JSON.stringify([...asked.values()])]);
   const gone = new Set(superseded.map(({ id }) => id));
   const there = new Map(rows.map((row) => [`${row.task} ${row.limit_id}`, row.jobs.filter((id) => !gone.has(id))]));
+  const together = new Map<string, number>();
   for (const { task, limitId, limit } of limited) {
-    const found = there.get(`${task} ${limitId}`) ?? [];
-    if (found.length >= limit.most) throw new TaskLimitError(task, limitId, limit.most, found, limit.withinSeconds);
-    there.set(`${task} ${limitId}`, [...found, 'this one']);
+    const place = `${task} ${limitId}`;
+    const [found, more] = [there.get(place) ?? [], together.get(place) ?? 0];
+    if (found.length + more >= limit.most) throw new TaskLimitError(task, limitId, limit.most, found, limit.withinSeconds, more);
+    together.set(place, more + 1);
   }
 }
 

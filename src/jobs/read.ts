@@ -33,10 +33,10 @@ export async function readJob(run: Run, job: JobRef): Promise<JobDetails> {
 }
 
 /** Jobs, the newest first. */
-export async function listJobs(run: Run, { names, states, parent, enqueuedBefore, endedBefore, limit = LISTED }: JobFilter): Promise<JobDetails[]> {
+export async function listJobs(run: Run, { names, states, key, parent, enqueuedBefore, endedBefore, limit = LISTED }: JobFilter): Promise<JobDetails[]> {
   const found = await run<{ id: string }>(LIST, [
     names === undefined ? null : JSON.stringify(names), states === undefined ? null : JSON.stringify(states), parent === undefined ? null : idOf(parent),
-    enqueuedBefore?.toISOString() ?? null, endedBefore?.toISOString() ?? null, limit,
+    enqueuedBefore?.toISOString() ?? null, endedBefore?.toISOString() ?? null, limit, key ?? null,
   ]);
   return (await run<DetailsRow>(DETAILS, [`{${found.map(({ id }) => id).join()}}`])).map(toDetails);
 }
@@ -75,7 +75,7 @@ select j.subject_id::text as id, t.name, ${STATE} as state, ${REASON} as reason,
 
 const DETAILS = statement(`
 select j.subject_id::text as id, t.name, ${STATE} as state, s.data as args, j.enqueued_at::text as "enqueuedAt", j.enqueued_by as "enqueuedBy",
-       r.due_at::text as "dueAt", a.started_at::text as "startedAt", j.ended_at::text as "endedAt", s.priority, j.timeout_seconds as "timeoutSeconds",
+       r.due_at::text as "dueAt", a.started_at::text as "startedAt", j.ended_at::text as "endedAt", s.priority, j.timeout_seconds as "timeoutSeconds", j.key, j.merged,
        r.attempt as attempts, j.requeues, ${REASON} as reason, a.progress, ${RESULT} as result,
        coalesce((select jsonb_agg(p.parent_id::text order by p.place) from job_parent p where p.job_id = j.subject_id), '[]') as parents,
        coalesce((select jsonb_agg(p.job_id::text order by p.job_id) from job_parent p where p.parent_id = j.subject_id), '[]') as children,
@@ -100,6 +100,7 @@ select j.subject_id::text as id
    and ($3::bigint is null or exists (select from job_parent p where p.job_id = j.subject_id and p.parent_id = $3::bigint))
    and ($4::timestamptz is null or j.enqueued_at < $4::timestamptz)
    and ($5::timestamptz is null or j.ended_at < $5::timestamptz)
+   and ($7::text is null or j.key = $7::text)
  order by j.subject_id desc
  limit $6::integer`);
 

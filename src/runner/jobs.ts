@@ -81,6 +81,10 @@ export interface JobDetails {
   readonly endedAt: Date | null;
   readonly priority: number;
   readonly timeoutSeconds: number | null;
+  /** What its type's `key(args)` gave; null where it has none. */
+  readonly key: string | null;
+  /** Jobs of its key that were merged into it. */
+  readonly merged: number;
   /** Attempts so far, over all times that it was requeued. */
   readonly attempts: number;
   readonly requeues: number;
@@ -102,6 +106,8 @@ export interface JobFilter {
   /** Names of types. */
   names?: readonly string[] | undefined;
   states?: readonly JobState[] | undefined;
+  /** Of this key. */
+  key?: string | undefined;
   /** Children of this job. */
   parent?: JobRef | undefined;
   /** Enqueued before, or ended before. */

@@ -27,7 +27,8 @@ describe('debouncing', () => {
     await database.em().execute(`update task_register set due_at = clock_timestamp() + interval '5 s'`);
     expect(await jobs.enqueue(type, { repo: 'a', list: [2, 3] })).toMatchObject({ id: first.id });
     expect((await jobs.enqueue(type, { repo: 'b', list: [9] })).id).not.toBe(first.id);
-    expect(await jobs.get(first)).toMatchObject({ args: { repo: 'a', list: [1, 2, 3] }, state: 'pending' });
+    expect(await jobs.get(first)).toMatchObject({ args: { repo: 'a', list: [1, 2, 3] }, state: 'pending', key: 'a', merged: 1 });
+    expect((await jobs.list({ key: 'a' })).map(({ id }) => id)).toEqual([first.id]);
     expect(await dueInSeconds(first.id)).toBeGreaterThan(55);
     expect(await jobs.list()).toHaveLength(2);
   });
