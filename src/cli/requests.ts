@@ -93,7 +93,7 @@ export const requestsCommand = () =>
     .addCommand(costs());
 
 const ingest = () =>
-  act(
+  change(
     'ingest',
     'take in requests from a CSV file',
     'Takes in requests, all or none: columns email, request_type and request_date, and if you like request_due_date, notes, identifiers.<name> and details.<name>; empty or n/a where unknown. If a line is bad, all bad lines are listed.',

@@ -12,6 +12,7 @@ import type { RunView, TaskView } from '../runs/run-view.ts';
 import { describeCounts, END_WORDS } from '../runs/words.ts';
 import { command, configOf, type CommonOptions } from './common.ts';
 import { plural, print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 import { showLines, showTree, type RunShow } from './show-run.ts';
 import { onSignals } from './signals.ts';
 import { endProcess, wholeNumber } from './work.ts';
@@ -33,11 +34,11 @@ const EXIT_CODES: Readonly<Record<RunEndState, number>> = { finished: 0, failed:
 
 /** `afterglow run-jobs`: the scripts of a file of jobs, each when those that it waits for have ended. */
 export const runJobsCommand = () =>
-  command(
+  queueable(command(
     'run-jobs',
     'run the scripts of a file of jobs',
     'Reads a list of jobs, each a list of steps, checks all of it, and runs the scripts, each as soon as those of the step before it have ended well. What has not changed since its last success is not run again. A run whose process was killed is taken up where it was by the same command. Exits with 0 if the run is finished, 1 if scripts failed or the file has mistakes, 4 if it was halted, 130 if it was aborted by Ctrl-C.',
-  )
+  ))
     .addArgument(new Argument('<file>', 'the list of jobs, JSON or YAML'))
     .addOption(new Option('--max-tasks <n>', 'scripts that run at once').argParser(wholeNumber(1, 1000)).default(8))
     .option('--only-run <script...>', 'only these scripts, and all that they wait for')
