@@ -11,6 +11,9 @@ const DEADLINE_DAYS = 30;
 /** The most requests that are taken in at once. */
 const MOST_AT_ONCE = 10_000;
 
+/** The triggers on holds and entries compare rows with rows, by plans that were made for few. */
+const ROWS_PER_STATEMENT = 200;
+
 /** A request that was taken in. */
 export interface TakenRequest {
   name: string;
@@ -50,7 +53,10 @@ export async function takeIn(desk: Desk, values: readonly unknown[], by: string,
     const now = desk.clock.now();
     const decided = inputs.map((input) => ({ input, deadline: input.deadline ?? new Date(now.getTime() + DEADLINE_DAYS * 86_400_000), ...decide(tasks, input) }));
     if (options.dryRun === true) return decided.map(({ deadline, applies, omitted }) => ({ name: '', deadline, tasks: applies, omitted }));
-    const names = await save(run, decided, { by, now, tasks });
+    const names: string[] = [];
+    for (let start = 0; start < decided.length; start += ROWS_PER_STATEMENT) {
+      names.push(...(await save(run, decided.slice(start, start + ROWS_PER_STATEMENT), { by, now, tasks })));
+    }
     return decided.map(({ deadline, applies, omitted }, at) => ({ name: names[at]!, deadline, tasks: applies, omitted }));
   });
 }
