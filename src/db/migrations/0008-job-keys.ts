@@ -130,7 +130,8 @@ create function job_turn() returns trigger language plpgsql as $$
 begin
   if tg_op = 'DELETE' then
     perform settle_key(old.task_id, old.key);
-  else
+  -- Keys of a class that has no concurrency per key have no turns. What was parked while it had one still has.
+  elsif new.parked or exists (select from task t where t.id = new.task_id and t.concurrency_per_key is not null) then
     perform settle_key(new.task_id, new.key);
   end if;
   return null;
