@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { getCompileCacheDir } from 'node:module';
 import path from 'node:path';
 import { thisProcess } from '../daemon/process-identity.ts';
 
@@ -20,11 +21,13 @@ const running = new Set<number>();
 export function guardFromNowOn(folder: string): void {
   clearTimeout(idle);
   if (guard !== undefined) return;
+  const compiled = getCompileCacheDir();
   const started = spawn(process.execPath, [path.join(import.meta.dirname, 'guard.ts'), folder, JSON.stringify(thisProcess())], {
     // A session of its own: Ctrl-C on a terminal and the end of our process group do not reach it.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
-    env: {},
+    // What Node has made of the sources is read, not made again: that takes half the time and 20 MB.
+    env: compiled === undefined ? {} : { NODE_COMPILE_CACHE: path.dirname(compiled) },
     cwd: '/',
   });
   guard = started;
