@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { clientOptions, type DatabaseAddress } from '../db/address.ts';
-import { KEEP_ALIVE_MS, openHot } from '../db/hot.ts';
+import { KEEP_ALIVE_MS, openHot, type Run } from '../db/hot.ts';
 import { within, type Executes } from '../db/run-within.ts';
 import { retryDeadlock } from '../engine/retry-deadlock.ts';
 import type { Jobs, JobType } from '../runner/jobs.ts';
@@ -45,7 +45,8 @@ export function jobsOf(address: DatabaseAddress, { types = [], by }: { types?: I
     await ear.close();
     await hot.close();
   };
-  return Object.assign(new DatabaseJobs({ run: hot.run, transaction: (act) => retryDeadlock(() => hot.transaction(act)), by, types: known, ear }), {
+  const run: Run = (statement, params) => retryDeadlock(() => hot.run(statement, params));
+  return Object.assign(new DatabaseJobs({ run, transaction: (act) => retryDeadlock(() => hot.transaction(act)), by, types: known, ear }), {
     within: (em: Executes): Jobs => new DatabaseJobs({ run: within(em), by, types: known }),
     close,
     [Symbol.asyncDispose]: close,

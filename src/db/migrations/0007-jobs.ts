@@ -409,6 +409,8 @@ begin
     return null;
   end if;
   select array_agg(o.id) into gone from old_rows o where o.kind like 'job:%';
+  -- As those who enqueue lock them, so that none of their children is missed.
+  perform from job j where j.subject_id = any (gone) order by j.subject_id for update;
   update task_register r
      set unmet = r.unmet - c.open
     from (select p.job_id, count(*) as open, min(p.parent_id) as parent_id
