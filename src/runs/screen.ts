@@ -57,7 +57,7 @@ export class Screen {
 const STYLES: Readonly<Record<Exclude<Style, 'plain'>, Parameters<typeof styleText>[0]>> = { bold: 'bold', dim: 'dim', red: 'red', green: 'green', yellow: 'yellow', cyan: 'cyan' };
 
 /** The line, cut where it is wider than that; the last column says so. */
-export function cutTo(line: TreeLine, columns: number): TreeLine {
+function cutTo(line: TreeLine, columns: number): TreeLine {
   if (widthOf(line.pieces.map(({ text }) => text).join('')) <= columns) return line;
   let left = columns - 1;
   const pieces: { text: string; style: Style }[] = [];
