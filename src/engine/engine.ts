@@ -72,7 +72,9 @@ export class LocalEngine implements Engine {
     line.loop.stop();
     this.#lines.delete(line.task.id);
     this.#leaving.add(line);
-    void line.loop.drained().then(() => line.qualification?.close()).finally(() => {
+    // Where the task is still one of ours, what is written of it is the new line's.
+    const close = async () => this.#lines.get(line.task.id)?.qualification === undefined ? line.qualification?.close() : undefined;
+    void line.loop.drained().then(close).finally(() => {
       this.#leaving.delete(line);
       this.#settle();
     });
