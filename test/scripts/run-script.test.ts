@@ -161,6 +161,12 @@ describe('a script is stopped', () => {
   });
 });
 
+test('what left the process group of a script that has ended, and nobody else is left, goes soon', async () => {
+  const run = await runSh(`setsid sleep 302 > /dev/null 2>&1 < /dev/null & echo $!; ${said('{"status": "success"}')}`);
+  expect(run.ended).toHaveProperty('result');
+  await vi.waitFor(() => expect(isRunning(Number(run.lines[0]))).toBe(false), { timeout: 5000 });
+});
+
 async function failure(text: string, order: Partial<ScriptOrder> = {}): Promise<ScriptRun & { lines: string[]; failed: ScriptError }> {
   const run = await runSh(text, order);
   if (!('failed' in run.ended)) throw new Error(`It did not fail: ${JSON.stringify(run.ended)}`);
