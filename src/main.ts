@@ -46,6 +46,7 @@ const COMMANDS = {
   delete: async () => (await import('./cli/delete.ts')).deleteCommand(),
   history: async () => (await import('./cli/history.ts')).historyCommand(),
   batch: async () => (await import('./cli/batch.ts')).batchCommand(),
+  flag: async () => (await import('./cli/flag.ts')).flagCommand(),
   explain: async () => (await import('./cli/explain.ts')).explainCommand(),
   hold: async () => (await import('./cli/hold.ts')).holdCommand(),
   unhold: async () => (await import('./cli/hold.ts')).unholdCommand(),

@@ -57,7 +57,7 @@ Examples:
           ? await editValues(em, object, parseValues(object.kind, changes), editor)
           : await giveResult(em, object, { task: options.task, result: await resultOf(options), status: options.status }, editor, pipeline.periodicRunners);
         if (options.json) printJson(report);
-        else print(describe(report, options.dryRun === true));
+        else print(describe(report, options.dryRun === true, options.task !== undefined));
       });
     });
 
@@ -72,14 +72,21 @@ async function resultOf({ result: given, status }: Options): Promise<Json> {
   }
 }
 
-function describe({ subject, changes, again, kept }: EditReport, dryRun: boolean): string {
+function describe({ subject, changes, again, kept }: EditReport, dryRun: boolean, isResult: boolean): string {
   const would = dryRun ? 'would be' : 'is';
-  const lines = changes.map(({ what, old, new: now }) => `${what} of ${subject} ${would} ${shown(now)}; it was ${shown(old)}.`);
+  const lines = changes.map(({ what, old, new: now }) => `${isResult ? `"${what}"` : what} of ${subject} ${would} ${said(now, isResult)}; it was ${said(old, isResult)}.`);
   if (changes.length === 0) lines.push(`${subject} has these values already; they stay now whatever fixtures and files say.`);
   if (again.length > 0) lines.push(`Done again: ${again.map(({ task, status }) => `${task} (was "${status}")`).join(', ')}.`);
   else if (changes.length > 0) lines.push('Nothing that was done depends on it.');
   for (const { task, by } of kept) lines.push(`"${task}" stays as ${by} said.`);
   return lines.join('\n');
+}
+
+/** A figure, or a status with its result. */
+function said(value: Json, isResult: boolean): string {
+  if (!isResult) return shown(value);
+  const { status, result } = value as { status: string; result: Json };
+  return `"${status}"${result === null ? '' : ` with the result ${shown(result)}`}`;
 }
 
 const describeEdit = ({ at, by, what, old, new: now, reason }: Edit): string => `${at}  ${by}  ${what}: ${shown(old)} → ${shown(now)}${reason === null ? '' : `  (${reason})`}`;

@@ -4,11 +4,11 @@
  */
 
 /** Figures that only transients have; `position` is both coordinates, which change together. */
-export const TRANSIENT_VALUES = [
+const TRANSIENT_VALUES = [
   'position', 'redshift', 'spectroscopic_class', 'photometric_class', 'tns_prefix', 'tns_id', 'milkyway_dust_reddening',
 ] as const;
 /** Figures that objects of any kind have. */
-export const COMMON_VALUES = ['public_timestamp', 'priority', 'data'] as const;
+const COMMON_VALUES = ['public_timestamp', 'priority', 'data'] as const;
 
 /** The names that an object of a kind has figures for; any `data.<key>` comes to these. */
 export const valueNames = (kind: string): readonly string[] => (kind === 'transient' ? [...TRANSIENT_VALUES, ...COMMON_VALUES] : COMMON_VALUES);

@@ -28,7 +28,7 @@ test('an edit says in a dry run what it would do, does just that, keeps what a p
   const edited = JSON.parse((await afterglow('edit', '2002de', 'redshift=0.03', '--reason', 'a new spectrum', '--json')).stdout) as { again: { task: string }[] };
   expect(edited.again.map(({ task }) => task)).toEqual(['Host information', 'Local aperture', 'Distance', 'Host report']);
   expect(await afterglow('edit', '2002de', '--task', 'Host match', '--result', '{"name":"NGC 0"}')).toMatchObject({ code: 1, stderr: expect.stringContaining('the catalogue has no galaxy "NGC 0".') });
-  expect((await afterglow('edit', '2002de', '--task', 'Host match', '--result', '{"name":"NGC 6109"}')).stdout).toMatch(/^Host match of 2002de is .*NGC 6109.*; it was .*NGC 6104/);
+  expect((await afterglow('edit', '2002de', '--task', 'Host match', '--result', '{"name":"NGC 6109"}')).stdout).toMatch(/^"Host match" of 2002de is "processed" with the result .*NGC 6109.*; it was .*NGC 6104/);
   expect((await afterglow('reprocess', '2002de', '--task', 'Host match', 'Distance')).stdout).toBe(
     '0 entries sent back.\n1 entry has a result that a person gave, and stays; --overridden takes them too.\n');
   expect((await afterglow('start', '--until-idle', '--no-web')).stdout).toContain('4 attempts made.');
