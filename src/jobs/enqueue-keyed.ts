@@ -192,7 +192,8 @@ update task_register r
  cross join lateral (
    select least(clock_timestamp() + $3::float8 * interval '1 second', m.enqueued_at + $4::float8 * interval '1 second') as at) w
  where r.subject_id = m.subject_id and r.task_id = m.task_id
-returning pg_notify('afterglow_ready', r.task_id::text)`);
+returning case when r.due_at is null then pg_notify('afterglow_ready', r.task_id::text)
+               else pg_notify('afterglow_due', greatest(0, extract(epoch from r.due_at - clock_timestamp()))::text) end`);
 
 const KEY = statement(`
 with given as materialized (select $1::jsonb as keys)
