@@ -186,19 +186,26 @@ const FROM = `
     join subject s on s.id = q.subject_id
     join lateral (select state, completed_at from request_state x where x.subject_id = q.subject_id offset 0) x on true`;
 
-const OPEN = statement(`
-select to_jsonb(report) as report
-  from (${REPORT} ${FROM}
-   where q.closed_at is null and x.completed_at is null
-   order by q.deadline, q.subject_id
-   limit ${LISTED}) report`);
+// Which requests, first: the view is computed for all of them at once, and everything else for those on the list alone.
+const listSql = (which: string, order: string) => `
+with listed as materialized (
+  select q.subject_id, row_number() over (order by ${order}) as place
+    from request q
+    join request_state x on x.subject_id = q.subject_id
+   where ${which}
+   order by place
+   limit ${LISTED})
+select to_jsonb(report) - 'place' as report
+  from (${REPORT}, l.place
+    from listed l
+    join request q on q.subject_id = l.subject_id
+    join subject s on s.id = q.subject_id
+    join lateral (select state, completed_at from request_state x where x.subject_id = q.subject_id offset 0) x on true
+   order by l.place) report`;
 
-const DONE = statement(`
-select to_jsonb(report) as report
-  from (${REPORT} ${FROM}
-   where q.closed_at is not null or x.completed_at is not null
-   order by coalesce(q.closed_at, x.completed_at) desc, q.subject_id desc
-   limit ${LISTED}) report`);
+const OPEN = statement(listSql('q.closed_at is null and x.completed_at is null', 'q.deadline, q.subject_id'));
+
+const DONE = statement(listSql('q.closed_at is not null or x.completed_at is not null', 'coalesce(q.closed_at, x.completed_at) desc, q.subject_id desc'));
 
 const ONE = statement(`
 select to_jsonb(report) as report,

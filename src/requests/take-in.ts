@@ -1,4 +1,5 @@
 import { statement, type Run } from '../db/hot.ts';
+import { FORGET_PLANS } from '../db/save-transients.ts';
 import { DuplicateRequestError, RequestProblemsError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { OMITTED } from '../status/status.ts';
@@ -102,6 +103,7 @@ async function save(run: Run, decided: readonly Decided[], { by, now, tasks }: {
   const rows = decided.map(({ input, deadline }, at) => ({
     at, email: input.email, type: input.type, requested_at: input.requestedAt, deadline, identifiers: input.identifiers, details: input.details, notes: input.notes,
   }));
+  await run(FORGET, []);
   const saved = await run<{ id: string; name: string }>(SAVE_SUBJECTS, [JSON.stringify(rows)]);
   const given = JSON.stringify(rows.map((row, at) => ({ ...row, id: saved[at]!.id })));
   await run(SAVE_REQUESTS, [given, now.toISOString(), by, tasks.map(({ id }) => id)]);
@@ -115,6 +117,8 @@ async function save(run: Run, decided: readonly Decided[], { by, now, tasks }: {
 export async function omit(run: Run, omitted: readonly { id: string; task: string; reason: string }[], by: string): Promise<void> {
   if (omitted.length > 0) await run(OMIT, [JSON.stringify(omitted), by]);
 }
+
+const FORGET = statement(FORGET_PLANS);
 
 // Whether a request is open follows from its entries, which no unique index can see; so one intake at a time.
 const ONE_AT_A_TIME = statement(`select pg_advisory_xact_lock(7216012)`);
