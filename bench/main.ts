@@ -14,6 +14,7 @@ import { queueSection } from './queue/section.ts';
 import { pickUpSection } from './pick-up/section.ts';
 import { openRedis, type RedisServer } from './peers/redis-server.ts';
 import { rescueSection } from './rescue/section.ts';
+import { merged, readResults, writeResults } from './results.ts';
 import { scriptsSection } from './scripts/section.ts';
 import type { Bench, Section } from './section.ts';
 import { openServer } from './server.ts';
@@ -23,6 +24,7 @@ const PARTS = { claim: claimSection, pipeline: pipelineSection, queue: queueSect
 type Part = keyof typeof PARTS;
 
 const PAGE = path.resolve(import.meta.dirname, '../docs/benchmarks.md');
+const RESULTS = path.resolve(import.meta.dirname, 'results.json');
 const FULL = [10_000, 1_000_000, 5_000_000];
 const QUICK = [500, 1_000];
 
@@ -35,13 +37,13 @@ interface Options {
 }
 
 const program = new Command('bench')
-  .description('Measures Afterglow on this machine: progress on standard error, tables on standard output. A full run writes docs/benchmarks.md.')
+  .description('Measures Afterglow on this machine: progress on standard error, tables on standard output. A full run writes docs/benchmarks.md; with --write, so do parts: what they find takes the place of what they found before.')
   .addArgument(new Argument('[parts...]', 'what to measure; everything unless given').choices(Object.keys(PARTS)))
   .option('--quick', 'small sizes and few rounds, to see that it works; the figures mean nothing')
   .addOption(new Option('--transients <numbers>', `sizes of the register for claims, separated by commas (${FULL.join()})`).argParser(sizes))
   .addOption(new Option('--objects <number>', 'objects in the pipeline, for every side and round (2000; and 10000 for us and the best of the others)').argParser((text) => sizes(text)[0]!))
   .option('--url <url>', 'a PostgreSQL of yours, 15 or newer, whose user may create databases; default: an embedded one in a temporary folder (TMPDIR), removed afterwards')
-  .option('--write', 'write docs/benchmarks.md (the default where everything is run in full)')
+  .option('--write', 'write what was measured into bench/results.json and docs/benchmarks.md (the default where everything is run in full)')
   .option('--no-write', 'do not')
   .action(run);
 
@@ -94,8 +96,11 @@ async function run(parts: Part[], options: Options): Promise<void> {
     console.log(printed(machine, sections));
     const isFull = !quick && parts.length === 0 && options.transients === undefined && options.objects === undefined;
     if (options.write ?? isFull) {
+      const now = partsOf(parts).map((part, place) => ({ part, machine, section: sections[place]! }));
+      const results = merged(await readResults(RESULTS), now, Object.keys(PARTS));
+      await writeResults(RESULTS, results);
       await mkdir(path.dirname(PAGE), { recursive: true });
-      await writeFile(PAGE, page(machine, sections));
+      await writeFile(PAGE, page(results));
       console.error(`written: ${path.relative(process.cwd(), PAGE)}`);
     }
   } finally {

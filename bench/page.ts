@@ -1,3 +1,4 @@
+import type { Measured } from './results.ts';
 import { reaches, type Goal, type Section } from './section.ts';
 import { markdown, type Cell, type Table } from './table.ts';
 
@@ -7,25 +8,43 @@ export function printed(machine: Table, sections: readonly Section[]): string {
 }
 
 /** docs/benchmarks.md. */
-export function page(machine: Table, sections: readonly Section[]): string {
+export function page(results: readonly Measured[]): string {
+  const sections = results.map(({ section }) => section);
   return `${[
     '# Benchmarks',
     'This page is written by `npm run bench`; edit the benchmarks in `bench/`, not the page.',
     '**Trust the ratios, not the figures.** Both halves of a ratio were measured side by side in the same run; the figures belong to the machine below, ' +
-      'on that day, with whatever else it was doing.',
+      'on the day that each part names, with whatever else it was doing.',
     ...ratioTables(sections).map(markdown),
     ...losses(sections),
-    markdown(machine),
-    ...sections.flatMap(({ title, method, tables, limits }) => [
+    ...(results.length === 0 ? [] : [markdown(common(results))]),
+    ...results.flatMap(({ machine, section: { title, method, tables, limits } }) => [
       `## ${title}`,
+      `Measured on ${valueOf(machine, DATE)}, with a load of ${valueOf(machine, LOAD)} before the start${differing(machine, results)}.`,
       ...method,
       ...tables.map(markdown),
       ['What the figures do not show, and where we lose:', '', ...limits.map((limit) => `- ${limit}`)].join('\n'),
     ]),
     '## Running them',
-    'Run `npm run bench`; it needs some 20 GB of disk for the largest registers (`TMPDIR` says where), half an hour on two cores that have nothing else to do, and a `redis-server` for BullMQ, which is left out without one. `npm run bench -- --help` lists the options: ' +
-      '`npm run bench -- pipeline` runs one part, `--quick` runs everything small, `--transients` and `--objects` give other sizes, `--url` measures a PostgreSQL of yours.',
+    'Run `npm run bench`; it needs some 20 GB of disk for the largest registers (`TMPDIR` says where), two cores that have nothing else to do for an hour or two, and a `redis-server` for BullMQ, which is left out without one. `npm run bench -- --help` lists the options: ' +
+      '`npm run bench -- pipeline --write` runs one part and writes it into this page, `--quick` runs everything small, `--transients` and `--objects` give other sizes, `--url` measures a PostgreSQL of yours.',
   ].join('\n\n')}\n`;
+}
+
+const [DATE, LOAD] = ['date', 'load before the start'];
+
+const valueOf = (machine: Table, what: string): string => String(machine.rows.find(([name]) => name === what)?.[1] ?? 'not known');
+
+/** What the newest part was measured on, without what is every part's own. */
+function common(results: readonly Measured[]): Table {
+  const { machine } = results.toSorted((a, b) => valueOf(b.machine, DATE).localeCompare(valueOf(a.machine, DATE)))[0]!;
+  return { ...machine, rows: machine.rows.filter(([what]) => what !== DATE && what !== LOAD) };
+}
+
+/** What of a part's machine was otherwise than the page says above. */
+function differing(machine: Table, results: readonly Measured[]): string {
+  const other = common(results).rows.filter(([what, value]) => valueOf(machine, String(what)) !== String(value));
+  return other.map(([what]) => `; ${String(what)} ${valueOf(machine, String(what))}`).join('');
 }
 
 /** What sections say in bold of what we lose or miss, before all the rest. */
