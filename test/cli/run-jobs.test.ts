@@ -38,7 +38,7 @@ async function processesWith(word: string): Promise<number> {
 /** A number of seconds that no other sleeping process has. */
 const oddSeconds = (): string => `${3000 + (process.pid % 1000)}.${Math.floor(Math.random() * 1e6) + 1}`;
 
-test('a run whose process was killed with kill -9 leaves no script behind and is taken up by the same command; what was done is not done again', async () => {
+test('a run whose process was killed with kill -9 leaves no script behind and is taken up by the same command; what was done is not done again', { timeout: 60_000 }, async () => {
   const seconds = oddSeconds();
   const folder = await jobFolder({
     'a.sh': ok('echo a >> order'),
@@ -82,17 +82,18 @@ test('Ctrl-C leaves no process running, not even what scripts have started, and 
 test('--debug shows command, output and errors of every script, and halts at the first failure (M20, M24)', async () => {
   const folder = await jobFolder({
     "it's.sh": ok('echo loaded; echo careful >&2', { rows: 3 }), 'bad.sh': 'echo no such table >&2\nexit 2\n', 'after.sh': ok(),
+    'hooks.ts': 'export function onTaskReady(task: { args: string[] }): void { task.args.push("--hooked"); }',
     'jobs.json': [{ arguments: ['--name', "O'Neil & sons"], steps: ["it's.sh", 'bad.sh', 'after.sh'] }],
   });
-  const { code, stdout } = await start(folder, '--debug', '--name', 'debugged').ended;
+  const { code, stdout } = await start(folder, '--debug', '--hooks', path.join(folder, 'hooks.ts')).ended;
   const sh = /^(\/\S*\/sh) /m.exec(stdout)?.[1];
-  expect(stdout).toContain(`--- command of it's.sh\n${sh} '${folder}/it'\\''s.sh' --name 'O'\\''Neil & sons'\n--- standard output of it's.sh\nloaded\n--- standard error of it's.sh\ncareful\n--- result of it's.sh\n`);
+  expect(stdout).toContain(`--- command of it's.sh\n${sh} '${folder}/it'\\''s.sh' --name 'O'\\''Neil & sons' --hooked\n--- standard output of it's.sh\nloaded\n--- standard error of it's.sh\ncareful\n--- result of it's.sh\n`);
   expect(stdout).toContain('--- standard error of bad.sh\nno such table\n');
-  expect(stdout).toContain('Run 1 of "debugged" was halted at the first failure. 3 scripts: 1 succeeded, 1 failed, 1 skipped.');
+  expect(stdout).toContain(`Run 1 of "${path.basename(folder)}" was halted at the first failure. 3 scripts: 1 succeeded, 1 failed, 1 skipped.`);
   expect(code).toBe(4);
 });
 
-test('one line for each thing that happens where there is no terminal, and a failure in the exit code; "runs" tells of it afterwards (M22, M24)', async () => {
+test('one line for each thing that happens where there is no terminal, and a failure in the exit code; "runs" tells of it afterwards (M22, M24)', { timeout: 60_000 }, async () => {
   const folder = await jobFolder({
     'a.sh': ok(), 'bad.sh': 'echo no such column >&2\nexit 3\n', 'c.sh': ok(), 'd.sh': ok(),
     'jobs.json': [{ name: 'Rents', steps: ['a.sh', 'bad.sh', 'c.sh'] }, { name: 'Monthly', frequency: 2, steps: ['d.sh'] }],

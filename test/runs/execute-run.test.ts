@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { RefusedError } from '../../src/errors.ts';
 import { listRuns, listScripts } from '../../src/runs/list-runs.ts';
 import { jobFolder, put } from './job-folder.ts';
@@ -27,7 +27,7 @@ test('every script runs once, after all scripts of the step before it in every j
 test('Md1: a slow script holds up nothing that does not wait for it', async () => {
   // The slow one waits for what the last of the other chain does: in waves it would never come.
   const folder = await jobFolder({
-    'slow.sh': ok('n=0; while [ ! -e gate ]; do n=$((n+1)); [ $n -gt 400 ] && exit 9; sleep 0.02; done'),
+    'slow.sh': ok('n=0; while [ ! -e gate ]; do n=$((n+1)); [ $n -gt 800 ] && exit 9; sleep 0.02; done'),
     'a.sh': ok(), 'b.sh': ok(), 'c.sh': ok('touch gate'),
     'jobs.json': [{ steps: ['slow.sh'] }, { steps: ['a.sh', 'b.sh', 'c.sh'] }],
   });
@@ -131,6 +131,14 @@ echo '== RESULT END =='
   const ended = await run(folder);
   expect(ended.of('a.sh')).toMatchObject({ reason: undefined, result: { text: 'a␀b' } });
   expect(ended.state).toBe('finished');
+});
+
+test('of our environment a script gets what is passed on, and nothing else', async () => {
+  vi.stubEnv('RENTS_KEY', 'secret').stubEnv('OTHER_KEY', 'secret');
+  const folder = await jobFolder({ 'a.sh': ok('echo "$RENTS_KEY,$OTHER_KEY,$AFTERGLOW_SUBJECT,$AFTERGLOW_ATTEMPT" > environment'), 'jobs.json': [{ steps: ['a.sh'] }] });
+  await run(folder, { name: 'env', pass: ['RENTS_KEY'] });
+  vi.unstubAllEnvs();
+  expect(await linesOf(folder, 'environment')).toEqual(['secret,,env-1,1']);
 });
 
 test('two runs of one name are not under way at once', async () => {
