@@ -15,7 +15,7 @@ export const exportCommand = () =>
       await withHome(options, async ({ database, pipeline }) => {
         if (pipeline.exportQuery === undefined) throw new ConfigError(`The runners of ${configOf(options).runnersFile} export no exportQuery, so there is nothing to write.`);
         const { fixtures } = await readGraph(configOf(options), pipeline);
-        const tasks = taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners }).tasks.map(({ name }) => name);
+        const tasks = taskGraph({ tasks: fixtures.tasks, runners: pipeline.periodicRunners }).tasks.filter(({ kind }) => kind === 'transient').map(({ name }) => name);
         print(await exportText(database.em(), pipeline.exportQuery, tasks, options.json ? 'json' : options.format));
       });
     });
