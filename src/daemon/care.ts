@@ -18,11 +18,15 @@ export interface Carer {
   log: Logger;
 }
 
-/** Delivers what dead processes left in the spool, takes back what dead daemons left, and lets go what is due. */
-export async function takeCare({ hot, spool, daemonId, actor, leaseSeconds, log }: Carer): Promise<void> {
+/**
+ * Delivers what dead processes left in the spool, takes back what dead daemons left, and lets go what is due.
+ *
+ * @returns seconds until something is due next; null where nothing is
+ */
+export async function takeCare({ hot, spool, daemonId, actor, leaseSeconds, log }: Carer): Promise<number | null> {
   // Before the rescue: what is delivered need not be run again.
   await deliver(hot, spool, log);
-  const { dead, expired, due } = await look(hot.run, daemonId);
+  const { dead, expired, due, nextDueSeconds } = await look(hot.run, daemonId);
   if (dead.length > 0) await bury(hot.run, dead);
   let rescued: RescuedEntry[] = [];
   if (expired || dead.length > 0) {
@@ -32,4 +36,5 @@ export async function takeCare({ hot, spool, daemonId, actor, leaseSeconds, log 
     } while (rescued.length === MOST_AT_ONCE);
   }
   if (due) await letGo(hot.run);
+  return nextDueSeconds;
 }

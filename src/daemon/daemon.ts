@@ -19,7 +19,9 @@ import type { Tick } from '../schedule/tick.ts';
 import { openSpool, type Spool } from '../spool/spool.ts';
 import type { StatusMachine } from '../status/machine.ts';
 import { CANCEL_CHANNEL, hearCancel } from '../engine/cancel.ts';
+import { letGo } from '../engine/due.ts';
 import { takeCare } from './care.ts';
+import { DueAlarm } from './due-alarm.ts';
 import { Ear } from './ear.ts';
 import { engineMaker, type EngineMaker } from './engine-maker.ts';
 import type { Engine } from '../engine/port.ts';
@@ -83,6 +85,8 @@ const FOLLOW_SECONDS = 60;
 const STARTERS_MS = 250;
 /** Says that entries have become eligible; the payload is the task's id. The triggers of the register notify it. */
 const READY_CHANNEL = 'afterglow_ready';
+/** Says that an entry was enqueued that waits for a time; the payload is the number of seconds until then. */
+const DUE_CHANNEL = 'afterglow_due';
 /** Says that a schedule has fired that others have to hear of; the payload is the task's name. */
 const TICK_CHANNEL = 'afterglow_tick';
 
@@ -111,6 +115,8 @@ export class Daemon {
   readonly #spool: Spool;
   readonly #ear: Ear;
   readonly #rest: Rest;
+  /** Lets go what is due before care is taken the next time. */
+  readonly #alarm: DueAlarm;
   #scheduler: Scheduler | undefined;
   #caring: NodeJS.Timeout | undefined;
   #following: NodeJS.Timeout | undefined;
@@ -149,8 +155,9 @@ export class Daemon {
     });
     this.#ear = new Ear({
       database, log, answerSeconds: this.#careSeconds * 2, hear: (channel, payload) => this.#hear(channel, payload),
-      channels: [READY_CHANNEL, CANCEL_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL, SETTING_CHANNEL],
+      channels: [READY_CHANNEL, CANCEL_CHANNEL, SCHEDULE_CHANNEL, GRAPH_CHANNEL, TICK_CHANNEL, SETTING_CHANNEL, DUE_CHANNEL],
     });
+    this.#alarm = new DueAlarm(this.#careSeconds, () => this.#letGo());
     this.#rest = new Rest({ isIdle: () => this.#isIdle(), finish: () => this.#finish(), log });
     // Before it has begun, entries are run one by one for somebody who does not ask.
     this.#engine.onQuiet(() => void (this.#isBegun && this.#rest.look()));
@@ -281,6 +288,7 @@ export class Daemon {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#alarm.stop();
     const { graceSeconds } = this.#options.config;
     clearInterval(this.#caring);
     clearInterval(this.#following);
@@ -402,6 +410,7 @@ export class Daemon {
     else if (channel === GRAPH_CHANNEL) void this.#follower.look().catch((error: unknown) => log.warn({ err: error }, 'could not read the changed graph; trying again'));
     else if (channel === TICK_CHANNEL) this.#wakeNamed(payload);
     else if (channel === SETTING_CHANNEL) this.#requalify();
+    else if (channel === DUE_CHANNEL) this.#alarm.set(Number(payload));
     else {
       void this.#scheduler?.reload(payload).catch((error: unknown) => log.warn({ err: error }, 'could not read a changed schedule'));
       // It may have been switched on again.
@@ -436,8 +445,18 @@ export class Daemon {
   }
 
   /** Takes care of what others left, and of our own ear. */
+  async #letGo(): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      await letGo(this.#options.database.hot.run);
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'could not let go what is due; the next care does');
+    }
+  }
+
   async #care(): Promise<void> {
-    await takeCare({ ...this.#options, hot: this.#options.database.hot, spool: this.#spool, daemonId: this.id, actor: this.actor, leaseSeconds: this.#options.config.leaseSeconds });
+    const nextDueSeconds = await takeCare({ ...this.#options, hot: this.#options.database.hot, spool: this.#spool, daemonId: this.id, actor: this.actor, leaseSeconds: this.#options.config.leaseSeconds });
+    if (!this.#stopped) this.#alarm.set(nextDueSeconds);
     this.#lastCare = this.#options.clock.monotonicMs();
     this.#cares += 1;
     if (this.#cares % CARES_PER_PROBE === 0) await this.#ear.probe();

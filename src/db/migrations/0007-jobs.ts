@@ -136,6 +136,8 @@ begin
        set due_at = coalesce(g.at, clock_timestamp() + g.delay_seconds * interval '1 second')
       from rows from (jsonb_to_recordset(given) as (at timestamptz, delay_seconds double precision)) with ordinality as g(at, delay_seconds, place)
      where r.subject_id = ids[g.place] and (g.at is not null or g.delay_seconds > 0);
+    -- Nobody looks for what is due all the time.
+    perform pg_notify('afterglow_due', greatest(0, extract(epoch from min(r.due_at) - clock_timestamp()))::text) from task_register r where r.subject_id = any (ids);
   end if;
   return query select unnest(ids)::text;
 end $$;
