@@ -159,8 +159,9 @@ class Running {
       const { code, signal } = await over.exit;
       await this.#clear(pid, over.closed, child);
       sweepLater(mark);
+      const block = output.end();
       lines.end();
-      const ending = this.#ended(code, signal, () => readResult(this.#script, output.end(), resultBytes, this.#lastWords));
+      const ending = this.#ended(code, signal, () => readResult(this.#script, block, resultBytes, this.#lastWords));
       return { ended: ending, stderr: this.#stderr.text, exitCode: code, exitSignal: signal, wallSeconds: (performance.now() - startedMs) / 1000 };
     } finally {
       unwatch();

@@ -51,6 +51,7 @@ describe('a script', () => {
 
   test('tells how far it is, and what it says beside that goes to the log', async () => {
     const run = await runSh(`echo one; echo "== PROGRESS 0.25 =="; echo two; echo "== PROGRESS 50% =="; echo "== PROGRESS 1.5 =="; ${said('{"status": "success"}')}`);
+    expect((await runSh('printf "no end"; exit 1')).lines).toEqual(['no end']);
     expect(run.progress).toEqual([0.25, 0.5]);
     expect(run.lines).toEqual(['one', 'two', '== PROGRESS 1.5 ==']);
   });
