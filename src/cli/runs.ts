@@ -54,7 +54,7 @@ function describe(run: RunReport, scripts: readonly ScriptReport[]): string {
   return [
     `Run ${number} of "${name}" (${file}${notes.length === 0 ? '' : `, ${notes.join(', ')}`}): ${state}, started ${localTime(startedAt)}, ${span(seconds)}`,
     `${describeCounts(counts)}${message === null ? '' : `\n${message}`}`,
-    table([['script', 'state', 'took', 'why'], ...scripts.map((one) => [one.script, STATE_WORDS[one.state], one.seconds === null ? '' : span(one.seconds), one.reason === null ? '' : oneLine(one.reason)])]),
+    table([['script', 'state', 'took', 'why'], ...scripts.map((one) => [one.script, STATE_WORDS[one.state], one.seconds === null ? '' : span(one.seconds), oneLine(one.reason ?? one.warning ?? '')])]),
   ].join('\n');
 }
 

@@ -74,8 +74,8 @@ export function showLines(write: (text: string) => void): RunShow {
   };
 }
 
-function eventLine({ task, state, seconds, reason, stderr }: TaskView): string {
+function eventLine({ task, state, seconds, reason, warning, stderr }: TaskView): string {
   const time = seconds === undefined || state === 'running' || state === 'skipped' ? '' : ` (${span(seconds)})`;
   const errors = state === 'failed' ? stderr.trimEnd().split('\n').slice(-5).map(oneLine).filter((line) => line !== '').map((line) => `\n             | ${line}`).join('') : '';
-  return `${STATE_WORDS[state].padEnd(10)} ${task.script}${time}${reason === undefined ? '' : `: ${oneLine(reason)}`}${errors}`;
+  return `${STATE_WORDS[state].padEnd(10)} ${task.script}${time}${reason === undefined ? '' : `: ${oneLine(reason)}`}${warning === undefined ? '' : `, with a warning: ${oneLine(warning)}`}${errors}`;
 }

@@ -21,12 +21,17 @@ export interface TaskInputs {
   parents: ReadonlyMap<string, Json | undefined>;
 }
 
-/** Digests of all that a script depends on, by names for people. Files that `inputs` name and that are not there have none. */
-export async function digestInputs(task: PlannedTask, { folder, args, input, parents }: TaskInputs): Promise<Digests> {
+/**
+ * Digests of all that a script depends on, by names for people.
+ *
+ * @returns `missing`: those of `inputs` that no file is meant by
+ */
+export async function digestInputs(task: PlannedTask, { folder, args, input, parents }: TaskInputs): Promise<{ inputs: Digests; missing: string[] }> {
   const digests: Record<string, string> = { 'the script': await digestFile(task.file), 'its arguments': digestJson([args, input]) };
   for (const [script, result] of parents) digests[`the result of "${script}"`] = digestJson(result ?? null);
-  for (const file of await filesOf(task.inputs, folder)) digests[`the file "${file}"`] = await digestFile(path.resolve(folder, file));
-  return digests;
+  const { files, missing } = await filesOf(task.inputs, folder);
+  for (const file of files) digests[`the file "${file}"`] = await digestFile(path.resolve(folder, file));
+  return { inputs: digests, missing };
 }
 
 /**
@@ -77,14 +82,17 @@ async function digestFile(file: string): Promise<string> {
 }
 
 /** The files that paths and patterns mean, of folders all that lies in them; in the order of their names. */
-async function filesOf(inputs: readonly string[], folder: string): Promise<string[]> {
-  const files = new Set<string>();
-  for (const input of inputs) {
-    const found = await stat(path.resolve(folder, input)).catch(() => undefined);
-    if (found?.isFile()) files.add(input);
-    else for await (const file of glob(found?.isDirectory() ? path.posix.join(input, '**') : input, { cwd: folder })) if (await isFile(path.resolve(folder, file))) files.add(file);
-  }
-  return [...files].toSorted();
+async function filesOf(inputs: readonly string[], folder: string): Promise<{ files: string[]; missing: string[] }> {
+  const found = await Promise.all(inputs.map((input) => filesOfInput(input, folder)));
+  return { files: [...new Set(found.flat())].toSorted(), missing: inputs.filter((_, place) => found[place]!.length === 0) };
+}
+
+async function filesOfInput(input: string, folder: string): Promise<string[]> {
+  const found = await stat(path.resolve(folder, input)).catch(() => undefined);
+  if (found?.isFile()) return [input];
+  const files: string[] = [];
+  for await (const file of glob(found?.isDirectory() ? path.posix.join(input, '**') : input, { cwd: folder })) if (await isFile(path.resolve(folder, file))) files.push(file);
+  return files;
 }
 
 const isFile = (file: string): Promise<boolean> => stat(file).then((found) => found.isFile(), () => false);

@@ -147,7 +147,7 @@ class Drive {
   #begin(script: string): void {
     const { view, tasks, runOne, log } = this.#options;
     this.#inFlight.add(script);
-    view.change(script, { state: 'running', startedAt: new Date(), reason: undefined });
+    view.change(script, { state: 'running', startedAt: new Date(), reason: undefined, warning: undefined });
     void (async () => {
       try {
         await runOne(tasks.get(script)!);

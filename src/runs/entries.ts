@@ -24,13 +24,13 @@ export async function readEntries(run: Run, { subjectId, names }: OpenRun, which
 }
 
 /** How the last attempt of a script ended. */
-export async function readEnd(run: Run, { subjectId, names }: OpenRun, script: string): Promise<Pick<TaskView, 'state' | 'attempt' | 'seconds' | 'reason' | 'result'> & { dueInSeconds: number | null }> {
+export async function readEnd(run: Run, { subjectId, names }: OpenRun, script: string): Promise<Pick<TaskView, 'state' | 'attempt' | 'seconds' | 'reason' | 'warning' | 'result'> & { dueInSeconds: number | null }> {
   const [row] = await run<EndRow>(END, [subjectId, names.get(script)!]);
-  const { status, attempt, seconds, reason, due_in: dueInSeconds, result, error, last_line: lastLine } = row!;
+  const { status, attempt, seconds, reason, due_in: dueInSeconds, result, warning, error, last_line: lastLine } = row!;
   const state = stateOf(status);
   const said = typeof result?.message === 'string' ? result.message : `it ended with the status "${String(result?.status)}"`;
   const why = state === 'success' ? null : state === 'unchanged' ? lastLine : state === 'failed' ? (error ?? reason ?? said) : reason;
-  return { state, attempt, seconds: seconds ?? undefined, reason: why ?? undefined, result: result ?? undefined, dueInSeconds };
+  return { state, attempt, seconds: seconds ?? undefined, reason: why ?? undefined, warning: warning ?? undefined, result: result ?? undefined, dueInSeconds };
 }
 
 export function stateOf(status: string): TaskState {
@@ -59,6 +59,7 @@ interface EndRow {
   reason: string | null;
   due_in: number | null;
   result: ScriptResultJson | null;
+  warning: string | null;
   error: string | null;
   last_line: string | null;
 }
@@ -72,7 +73,7 @@ select t.name as task, s.message as status, r.ready, r.attempt, r.reason, extrac
 
 const END = statement(`
 select s.message as status, r.attempt, a.wall_seconds as seconds, r.reason, extract(epoch from r.due_at - clock_timestamp())::float8 as due_in,
-       a.result, a.error->>'message' as error, a.log->-1->>'message' as last_line
+       a.result, a.warning, a.error->>'message' as error, a.log->-1->>'message' as last_line
   from task_register r
   join task t on t.id = r.task_id
   join status s on s.id = r.status_id

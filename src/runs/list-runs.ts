@@ -34,6 +34,7 @@ export interface ScriptReport {
   attempts: number;
   seconds: number | null;
   reason: string | null;
+  warning: string | null;
   result: ScriptResultJson | null;
 }
 
@@ -88,7 +89,7 @@ select u.name, u.number, u.state, u.file, u.options, u.jobs, u.resumed, u.messag
 
 const SCRIPTS = `
 select p.value->>'script' as script, p.value->'jobs' as jobs, p.value->'parents' as parents, s.message as status, r.attempt as attempts, a.wall_seconds as seconds,
-       r.reason, a.result, a.error->>'message' as error, a.log->-1->>'message' as last_line
+       r.reason, a.warning, a.result, a.error->>'message' as error, a.log->-1->>'message' as last_line
   from run u
  cross join lateral jsonb_array_elements(u.plan) with ordinality as p(value, place)
   join task t on t.name = p.value->>'task'

@@ -64,7 +64,7 @@ export function planRun(file: JobFile, { number, only = [] }: { number: number; 
       children: order.filter((other) => parents.get(other)!.has(script)),
       priority: Math.max(...jobs.map(({ priority }) => priority)),
       arguments: jobs[0].arguments,
-      inputs: [...new Set(jobs.flatMap(({ subfolder, inputs }) => inputs.map((input) => path.posix.join(subfolder, input))))],
+      inputs: [...new Set(jobs.flatMap(({ subfolder, inputs }) => inputs.map((input) => (path.posix.isAbsolute(input) ? input : path.posix.join(subfolder, input)))))],
       always: jobs.some(({ always }) => always),
       retries: Math.max(...jobs.map(({ retries }) => retries)),
       timeLimitSeconds: limits.includes(undefined) ? null : Math.max(...limits.map(Number)),

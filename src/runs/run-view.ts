@@ -20,6 +20,8 @@ export interface TaskView {
   progress: number | undefined;
   /** Why it failed, was skipped, is unchanged, or waits to be tried again. */
   reason: string | undefined;
+  /** A caveat of an attempt that went well. */
+  warning: string | undefined;
   result: ScriptResultJson | undefined;
   /** What it printed in its last attempt here. */
   stdout: string;
@@ -41,7 +43,7 @@ export class RunView {
     this.#tasks = new Map(
       run.plan.tasks.map((task) => [
         task.script,
-        { task, state: 'waiting', attempt: 0, startedAt: undefined, seconds: undefined, progress: undefined, reason: undefined, result: undefined, stdout: '', stderr: '', command: undefined },
+        { task, state: 'waiting', attempt: 0, startedAt: undefined, seconds: undefined, progress: undefined, reason: undefined, warning: undefined, result: undefined, stdout: '', stderr: '', command: undefined },
       ]),
     );
   }

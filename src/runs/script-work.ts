@@ -56,7 +56,7 @@ export class ScriptWork {
     const asked = await this.#ask(task, context.attempt);
     const parents = new Map(task.parents.map((parent) => [parent, view.of(parent).result]));
     const input: { [key: string]: Json | undefined } = { ...asked.input, job: asked.job.parameters };
-    const inputs = await digestInputs(task, { folder, args: asked.args, input, parents });
+    const { inputs, missing } = await digestInputs(task, { folder, args: asked.args, input, parents });
     const kept = await lastSuccess(context, run.name, script);
     const why = await this.#whyRun(task, kept, inputs);
     if (why === undefined) {
@@ -69,7 +69,7 @@ export class ScriptWork {
       args: asked.args,
       input: { task: task.script, run: { ...asked.run }, ...input, results: Object.fromEntries(parents), attempt: context.attempt, idempotencyKey: context.idempotencyKey },
     });
-    return this.#outcome(task, context, ran, inputs);
+    return this.#outcome(task, context, ran, { inputs, missing });
   }
 
   async #ask(task: PlannedTask, attempt: number): Promise<HookTask> {
@@ -129,7 +129,7 @@ export class ScriptWork {
     return ran;
   }
 
-  async #outcome(task: PlannedTask, context: RunContext, { ended, stderr }: ScriptRun, inputs: Digests): Promise<Outcome> {
+  async #outcome(task: PlannedTask, context: RunContext, { ended, stderr }: ScriptRun, of: { inputs: Digests; missing: readonly string[] }): Promise<Outcome> {
     if ('stopped' in ended) throw ended.stopped;
     if ('failed' in ended) throw failure(task, ended.failed, context.attempt);
     const { status, result, warning, cost } = ended.result;
@@ -143,9 +143,13 @@ export class ScriptWork {
     const whole = Object.keys(outputs).length === 0 ? said : { ...said, output_hashes: outputs };
     const { name, number } = this.#options.run;
     // In the transaction that ends the attempt: kept together with its status, or not at all.
-    await context.em.execute(KEEP, [name, task.script, JSON.stringify(inputs), JSON.stringify(whole), JSON.stringify(outputs), number]);
-    const caveat = missing.length === 0 ? undefined : `it names outputs that are not there: ${missing.join(', ')}`;
-    return { status: SUCCESS, result: whole, warning: [warning, caveat].filter((text) => text !== undefined).join('; ') || undefined, cost };
+    await context.em.execute(KEEP, [name, task.script, JSON.stringify(of.inputs), JSON.stringify(whole), JSON.stringify(outputs), number]);
+    const caveats = [
+      warning,
+      missing.length === 0 ? undefined : `it names outputs that are not there: ${missing.join(', ')}`,
+      of.missing.length === 0 ? undefined : `its job names inputs that are not there: ${of.missing.join(', ')}`,
+    ];
+    return { status: SUCCESS, result: whole, warning: caveats.filter((text) => text !== undefined).join('; ') || undefined, cost };
   }
 }
 

@@ -48,7 +48,7 @@ function jobLines(view: RunView, job: Job, now: Date): TreeLine[] {
 }
 
 function taskLines(one: TaskView, depth: number, now: Date): TreeLine[] {
-  const { sign, style } = SIGNS[one.state];
+  const { sign, style } = one.warning === undefined ? SIGNS[one.state] : { ...SIGNS[one.state], style: 'yellow' as const };
   const rank = one.state === 'running' || one.state === 'failed' ? 1 : 2;
   const indent = '  '.repeat(depth + 1);
   const others = one.task.jobs.length > 1 ? `  (also of ${one.task.jobs.slice(1).map(({ name }) => name).join(', ')})` : '';
@@ -59,6 +59,7 @@ function taskLines(one: TaskView, depth: number, now: Date): TreeLine[] {
       { text: `${sign} `, style },
       { text: one.task.script, style: one.state === 'waiting' ? 'dim' : 'plain' },
       { text: `${timeOf(one, now)}${one.reason === undefined || one.state === 'unchanged' ? '' : `  ${oneLine(one.reason)}`}`, style: one.state === 'failed' ? 'red' : 'dim' },
+      { text: one.warning === undefined ? '' : `  ${oneLine(one.warning)}`, style: 'yellow' },
       { text: others, style: 'dim' },
     ],
   };

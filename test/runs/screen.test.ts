@@ -22,7 +22,7 @@ const JOBS: GivenJob[] = [
 
 test('the tree shows jobs, steps, states, times and the last lines of what failed (M24)', () => {
   const view = viewOf(...JOBS);
-  view.change('grab.py', { state: 'success', seconds: 1.25 });
+  view.change('grab.py', { state: 'success', seconds: 1.25, warning: 'three rows were left out' });
   view.change('clean.py', { state: 'failed', seconds: 61, reason: 'The script ended with exit code 3.\nIt said', stderr: 'one\ntwo\n\x1b[2Jthree\n\nfour\n' });
   view.change('check.py', { state: 'running', startedAt: at(2), progress: 0.4 });
   view.change('sales.py', { state: 'unchanged', seconds: 0.01, reason: 'nothing has changed' });
@@ -33,7 +33,7 @@ test('the tree shows jobs, steps, states, times and the last lines of what faile
     [
       'rents 3  10 s  4 of 6 done, 1 running, 1 unchanged, 1 failed, 1 skipped',
       'Rents',
-      '  ✔ grab.py  1.3 s',
+      '  ✔ grab.py  1.3 s  three rows were left out',
       '    ✖ clean.py  1:01  The script ended with exit code 3.',
       '        two',
       '        [2Jthree',

@@ -75,3 +75,11 @@ test('scripts of a job that says "always" run every time; what follows from them
   await run(folder);
   expect((await run(folder)).states).toEqual(['look.sh: success', 'use.sh: unchanged']);
 });
+
+test('inputs and outputs that are not there are a warning, as nothing can be told from them', async () => {
+  const folder = await jobFolder({ 'a.sh': ok('', { output_urls: ['gone.csv', 's3://bucket/there.csv'] }), 'jobs.json': [{ inputs: ['dta/*.csv', 'jobs.json', 'sales.csv'], steps: ['a.sh'] }] });
+  const ended = await run(folder);
+  expect(ended.of('a.sh').warning).toBe('it names outputs that are not there: gone.csv; its job names inputs that are not there: dta/*.csv, sales.csv');
+  await put(folder, { 'sales.csv': '1' });
+  expect((await run(folder)).of('a.sh')).toMatchObject({ state: 'success', warning: 'it names outputs that are not there: gone.csv; its job names inputs that are not there: dta/*.csv' });
+});
