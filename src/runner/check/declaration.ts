@@ -1,8 +1,9 @@
 import { distance } from 'fastest-levenshtein';
+import { JobRunner } from '../job.ts';
 import { SubjectTaskRunner, SystemTaskRunner, TaskRunner, TransientTaskRunner } from '../runner.ts';
 import { finding } from './finding.ts';
 import type { Finding, FindingCode } from './finding.ts';
-import { listFrom, namesOf, pairsFrom, read, Unreadable } from './reading.ts';
+import { isA, listFrom, namesOf, pairsFrom, read, Unreadable } from './reading.ts';
 import { policyProblems } from './policy-problems.ts';
 import { listed, quote, show } from './words.ts';
 
@@ -58,7 +59,7 @@ class BareSubject extends TransientTaskRunner {
 }
 
 /** What the base classes say where an author says nothing. */
-const DEFAULTS: Readonly<Record<string, unknown>> = { ...new Bare(), ...new BareSubject() };
+const DEFAULTS: Readonly<Record<string, unknown>> = { ...new Bare(), ...new BareSubject(), supersedes: false };
 const REQUIRED = ['taskName', 'schedule'];
 const REQUIRED_OF_SUBJECTS = ['kind', 'prerequisites', 'failedStatusMessage'];
 const OF_ALL = ['taskName', 'schedule', 'timeZone', 'initiallyEnabled', 'missedSlots', 'timeLimitSeconds', 'version', 'onFailure', 'problems', 'runProcess'];
@@ -66,10 +67,12 @@ const OF_SUBJECTS = [
   'kind', 'prerequisites', 'failedStatusMessage', 'returns', 'wakes', 'retry', 'isolation', 'memoryLimitMiB', 'killGraceSeconds', 'concurrency',
   'uses', 'requires', 'qualifiers', 'reads', 'takeResult',
 ];
+/** What jobs may say besides; src/runner/check/policy-problems.ts reads it. */
+const OF_JOBS = ['args', 'result', 'description', 'owner', 'active', 'limit', 'limitId', 'key', 'concurrencyPerKey', 'debounce', 'supersedes', 'run'];
 const OF_SYSTEM = ['runsAtStart', 'runsWhenIdle'];
 /** The fields that have one of two words. */
 const WORDS = { wakes: ['at once', 'on schedule'], isolation: ['none', 'process', 'script'] } as const;
-const BASES: readonly object[] = [TaskRunner, SubjectTaskRunner, TransientTaskRunner, SystemTaskRunner].map((base) => base.prototype as object);
+const BASES: readonly object[] = [TaskRunner, SubjectTaskRunner, TransientTaskRunner, SystemTaskRunner, JobRunner].map((base) => base.prototype as object);
 
 /** Reads every field of a runner once and says what is missing, of a wrong type, misspelt or without effect. */
 export function readDeclaration(runner: TaskRunner, label: string): { declaration: Declaration; findings: Finding[] } {
@@ -88,13 +91,14 @@ export function readDeclaration(runner: TaskRunner, label: string): { declaratio
   };
 
   const values: Record<string, unknown> = {};
-  for (const field of [...OF_ALL, ...(system ? OF_SYSTEM : []), ...OF_SUBJECTS]) {
+  const ofJobs = isA(runner, JobRunner) ? OF_JOBS : [];
+  for (const field of [...OF_ALL, ...(system ? OF_SYSTEM : []), ...OF_SUBJECTS, ...ofJobs]) {
     const value = read(runner, field);
     if (value instanceof Unreadable) report('field-unreadable', `${label}.${field} cannot be read: ${value.reason}.`);
     values[field] = value;
   }
 
-  for (const message of misspelt(runner, values, system ? [...OF_ALL, ...OF_SYSTEM] : [...OF_ALL, ...OF_SUBJECTS], label)) report('field-misspelt', message);
+  for (const message of misspelt(runner, values, system ? [...OF_ALL, ...OF_SYSTEM] : [...OF_ALL, ...OF_SUBJECTS, ...ofJobs], label)) report('field-misspelt', message);
   for (const field of system ? REQUIRED : [...REQUIRED, ...REQUIRED_OF_SUBJECTS]) {
     if (values[field] === undefined || values[field] === null) report('field-missing', `${label} has no ${field}.${lookalike(runner, field, values)}`);
   }
@@ -211,7 +215,8 @@ function lookalike(runner: TaskRunner, field: string, values: Readonly<Record<st
 }
 
 function unknownNames(runner: TaskRunner): string[] {
-  return namesOf(runner, BASES).filter((name) => ![...OF_ALL, ...OF_SUBJECTS, ...OF_SYSTEM].includes(name));
+  const known = [...OF_ALL, ...OF_SUBJECTS, ...OF_SYSTEM, ...(isA(runner, JobRunner) ? OF_JOBS : [])];
+  return namesOf(runner, BASES).filter((name) => !known.includes(name));
 }
 
 /** `task_name` and `_prerequisites` for the fields of those names, one or two letters wrong in a long name, or the beginning of one. */

@@ -6,9 +6,9 @@ import type { TaskRunner } from '../../../src/runner/runner.ts';
 import { BUILT_IN, JOB_STATUSES } from '../../../src/status/status.ts';
 import { KeyedJob } from '../../jobs/keyed-job.ts';
 
-const findings = (runner: TaskRunner): string[] =>
+const findings = (runner: TaskRunner, of = ['error']): string[] =>
   checkGraph({ statuses: [...BUILT_IN.map(({ message, type }) => ({ message, type })), ...JOB_STATUSES], tasks: jobTasks([runner]), runners: [runner], resources: [] } as never)
-    .filter(({ severity }) => severity === 'error')
+    .filter(({ severity }) => of.includes(severity))
     .map(({ code, message }) => `${code}: ${message}`);
 const given = (policies: object): string[] => findings(new KeyedJob('Sync', policies as never));
 
@@ -16,7 +16,8 @@ describe('the check of a class of jobs', () => {
   it('finds nothing wrong with policies that are right', () => {
     const merge = (_older: object, newer: object) => newer;
     expect(given({ limit: { most: 1, action: 'silence', withinSeconds: 60 }, concurrencyPerKey: 2, debounce: { seconds: 0, longestSeconds: 300, enough: 3, merge }, supersedes: true, qualifiers: [setting('a', 1), dynamic(() => true)] })).toEqual([]);
-    expect(given({ limit: { most: 1 }, concurrencyPerKey: 1, debounce: { seconds: 30 }, supersedes: true })).toEqual([]);
+    const plain = new KeyedJob('Sync', { limit: { most: 1 }, concurrencyPerKey: 1, debounce: { seconds: 30 }, supersedes: true });
+    expect(findings(plain, ['error', 'warning'])).toEqual([]);
   });
 
   test.each([
@@ -35,6 +36,17 @@ describe('the check of a class of jobs', () => {
     [{ qualifiers: 'night' }, `qualifiers should be a list such as [setting('night', true)], but it is "night".`],
   ])('says of %j what is wrong', (policies, problem) => {
     expect(given(policies)).toEqual([`policy-invalid: KeyedJob.${problem}`]);
+  });
+
+  it('finds policies that are misspelt', () => {
+    class Misspelt extends KeyedJob {
+      readonly debounceSeconds = 30;
+      readonly supercedes = true;
+    }
+    expect(findings(new Misspelt('Sync', {}), ['warning'])).toEqual([
+      'field-misspelt: Misspelt has "debounceSeconds", which nothing reads. Did you mean debounce?',
+      'field-misspelt: Misspelt has "supercedes", which nothing reads. Did you mean supersedes?',
+    ]);
   });
 
   it('says that what goes by keys needs a method that makes them', () => {
