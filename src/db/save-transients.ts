@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { TransientFixture } from '../fixtures/fixture.ts';
+import { sendBackAffected, type Affected, type Change } from './send-back-affected.ts';
 
 /** What a save did, by name. */
 export interface Saved {
@@ -7,6 +8,8 @@ export interface Saved {
   changed: string[];
   /** How many were there just so. */
   unchanged: number;
+  /** Entries that are done again, because they depend on figures that changed; left out where there are none. */
+  again?: Affected['again'];
 }
 
 /** Everybody who loads fixtures or transients takes this lock first, so that two loads of one name do not meet. */
@@ -20,6 +23,8 @@ export const FORGET_PLANS = 'discard plans';
 
 // Keeps a statement under some megabytes, whatever the file.
 const ROWS_PER_STATEMENT = 10_000;
+/** Changed rows from which on a plan for few would hurt. */
+const MANY = 100;
 
 /**
  * Adds transients, and changes those whose names are known already; all of them in one transaction. New ones have their
@@ -27,7 +32,8 @@ const ROWS_PER_STATEMENT = 10_000;
  *
  * @param rows with no name twice
  * @param absent what a figure that a row does not know (null) means for a transient that is there already: `cleared` makes it
- *   unknown, as fixtures say all there is to say; `kept` leaves it, with `priority` and the rest of `data`, as it is (for CSV files)
+ *   unknown, as fixtures say all there is to say; `kept` leaves it, with `priority` and the rest of `data`, as it is (for CSV files).
+ *   What depends on a figure that a file changed is done again; fixtures, which are loaded at every start, leave what was done
  */
 export async function saveTransients(
   em: EntityManager,
@@ -40,10 +46,15 @@ export async function saveTransients(
     for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
       const given = JSON.stringify(rows.slice(start, start + ROWS_PER_STATEMENT).map(columnsOf));
       await tx.execute(FORGET_PLANS);
-      for (const row of await tx.execute<{ name: string; is_new: boolean }[]>(save, [absent === 'kept', given])) {
+      const changes: Change[] = [];
+      for (const row of await tx.execute<{ id: string; name: string; is_new: boolean; fields: string[] }[]>(save, [absent === 'kept', given])) {
         saved[row.is_new ? 'added' : 'changed'].push(row.name);
         saved.unchanged--;
+        if (!row.is_new && absent === 'kept') changes.push({ subjectId: row.id, fields: row.fields });
       }
+      if (changes.length > MANY) await tx.execute(FORGET_PLANS);
+      const { again } = await sendBackAffected(tx, changes, 'a file');
+      if (again.length > 0) saved.again = [...(saved.again ?? []), ...again];
     }
     return saved;
   });
@@ -85,6 +96,7 @@ given as materialized (
          case when keeps or 'priority' = any (s.edited) then coalesce(s.priority, g.priority) else g.priority end as priority,
          case when 'data' = any (s.edited) then s.data
               else case when keeps then coalesce(s.data, '{}') || g.data else g.data end || ${editedData} end as data,
+         s.data as old_data, s.public_timestamp as old_public_timestamp, s.priority as old_priority, t as old,
          case when 'position' = any (s.edited) then t.ra_deg else g.ra_deg end as ra_deg,
          case when 'position' = any (s.edited) then t.dec_deg else g.dec_deg end as dec_deg,
          case when 'redshift' = any (s.edited) then t.redshift else coalesce(g.redshift, case when keeps then t.redshift end) end as redshift,
@@ -133,7 +145,18 @@ changed_transient as (
          (g.ra_deg, g.dec_deg, g.redshift, g.tns_prefix, g.tns_id,
           g.spectroscopic_class, g.photometric_class, g.milkyway_dust_reddening)
   returning t.subject_id)
-select name, is_new
+select id, name, is_new,
+       array_remove(array[
+         case when ((old).ra_deg, (old).dec_deg) is distinct from (ra_deg, dec_deg) then 'position' end,
+         case when old_public_timestamp is distinct from public_timestamp then 'public_timestamp' end,
+         case when old_priority is distinct from priority then 'priority' end,
+         case when (old).redshift is distinct from redshift then 'redshift' end,
+         case when (old).tns_prefix is distinct from tns_prefix then 'tns_prefix' end,
+         case when (old).tns_id is distinct from tns_id then 'tns_id' end,
+         case when (old).spectroscopic_class is distinct from spectroscopic_class then 'spectroscopic_class' end,
+         case when (old).photometric_class is distinct from photometric_class then 'photometric_class' end,
+         case when (old).milkyway_dust_reddening is distinct from milkyway_dust_reddening then 'milkyway_dust_reddening' end], null)
+       || array(select 'data.' || key from jsonb_object_keys(old_data || data) as k(key) where old_data -> key is distinct from data -> key) as fields
   from given
  where is_bare or id in (select id from changed_subject union all select subject_id from changed_transient)
  order by place`;

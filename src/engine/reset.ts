@@ -78,19 +78,6 @@ async function sendBack(
   return rows.map(({ subject, task, status }) => ({ subject, task, status }));
 }
 
-/**
- * The same for tasks of one object, in a transaction of the caller's that holds the locks of their entries. Entries at the beginning
- * and entries whose result a person gave are left alone.
- *
- * @param taskIds of tasks that the object goes through
- */
-export async function resetTasksOf(tx: EntityManager, subjectId: string, taskIds: readonly number[], actor: string, dryRun = false): Promise<ResetEntry[]> {
-  const sql = `${CHOSEN} where r.subject_id = ? and r.task_id = any (?::integer[]) and r.overridden_by is null and (r.status_id <> 1 or r.due_at is not null) order by r.task_id`;
-  const params = [subjectId, `{${taskIds.join()}}`];
-  const rows = dryRun ? await tx.execute<SentBack[]>(sql, params) : await sendBackNow(tx, sql, [...params, 'reset', actor]);
-  return rows.toSorted((a, b) => a.task_id - b.task_id).map(({ subject, task, status }) => ({ subject, task, status }));
-}
-
 type SentBack = ResetEntry & { subject_id: string; task_id: number; attempt: number };
 
 async function sendBackNow(tx: EntityManager, sql: string, params: readonly unknown[]): Promise<SentBack[]> {

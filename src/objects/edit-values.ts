@@ -1,10 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { valueOf } from '../db/value-of.ts';
+import { sendBackAffected, type Affected } from '../db/send-back-affected.ts';
 import { storable } from '../db/storable.ts';
-import { resetTasksOf, type ResetEntry } from '../engine/reset.ts';
+import { valueOf } from '../db/value-of.ts';
 import { RefusedError } from '../errors.ts';
 import type { Json } from '../runner/outcome.ts';
-import { affectedBy, type Affected, type Change } from './affected.ts';
 import type { FoundObject } from './found-object.ts';
 import { rehearse } from './rehearse.ts';
 
@@ -22,9 +21,9 @@ export interface EditReport {
   /** What was changed: figures, or the result of a task. A figure that had its value already is not among them. */
   changes: readonly { what: string; old: Json; new: Json }[];
   /** Entries that are done again because of it, with the statuses that they had. */
-  again: readonly ResetEntry[];
+  again: Affected['again'];
   /** What a person said of other tasks, which stays. */
-  kept: Affected['kept'];
+  kept: readonly { task: string; by: string }[];
 }
 
 /**
@@ -55,22 +54,13 @@ export async function editValues(em: EntityManager, object: FoundObject, values:
       `update subject set edited = array(select distinct e from unnest(edited || array(select jsonb_array_elements_text(?::jsonb))) e order by e) where id = ?`,
       [JSON.stringify([...values.keys()]), object.id],
     );
-    const followed = changes.length === 0 ? { again: [], kept: [] } : await follow(tx, object.id, { fields: changes.map(({ what }) => what) }, editor.by);
-    return { subject: object.name, changes, ...followed };
+    const followed = changes.length === 0 ? { again: [], kept: [] } : await sendBackAffected(tx, [{ subjectId: object.id, fields: changes.map(({ what }) => what) }], editor.by);
+    return { subject: object.name, changes, again: followed.again, kept: withoutSubject(followed.kept) };
   });
 }
 
-/** Sends back what a change concerns. To be called after the change, in its transaction. */
-export async function follow(tx: EntityManager, subjectId: string, change: Change, actor: string): Promise<Pick<EditReport, 'again' | 'kept'>> {
-  // All entries, so that no override comes between; claims skip what is locked.
-  await tx.execute(`select from task_register where subject_id = ? order by task_id for update`, [subjectId]);
-  const { taskIds, kept } = await affectedBy(tx, subjectId, change);
-  await tx.execute(
-    `update task_register set edit_xid = pg_current_xact_id(), edited_at = clock_timestamp() where subject_id = ? and task_id = any (?::integer[])`,
-    [subjectId, `{${taskIds.join()}}`],
-  );
-  return { again: await resetTasksOf(tx, subjectId, taskIds, actor), kept };
-}
+/** The object is known already. */
+export const withoutSubject = (kept: Affected['kept']): EditReport['kept'] => kept.map(({ task, by }) => ({ task, by }));
 
 async function read(tx: EntityManager, id: string, name: string): Promise<Json> {
   const [row] = await tx.execute<[{ value: Json }]>(`select ${valueOf('f.name')} as value from subject s, (select ?::text as name) f where s.id = ?`, [name, id]);

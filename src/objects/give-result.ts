@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { sendBackAffected } from '../db/send-back-affected.ts';
 import { storable } from '../db/storable.ts';
 import { SUBJECT_COLUMNS, subjectOf, type SubjectColumns } from '../engine/claim.ts';
 import { RefusedError, UnknownNameError } from '../errors.ts';
@@ -6,7 +7,7 @@ import { nearest } from '../nearest.ts';
 import type { Json } from '../runner/outcome.ts';
 import { isSubjectRunner, type TaskRunner } from '../runner/runner.ts';
 import { INITIAL, type StatusType } from '../status/status.ts';
-import { follow, type Editor, type EditReport } from './edit-values.ts';
+import { withoutSubject, type Editor, type EditReport } from './edit-values.ts';
 import type { FoundObject } from './found-object.ts';
 import { rehearse } from './rehearse.ts';
 
@@ -53,8 +54,8 @@ export async function giveResult(em: EntityManager, object: FoundObject, given: 
       `insert into edit (subject_id, task_id, edited_by, reason, old_value, new_value) values (?, ?, ?, ?, ?::jsonb, ?::jsonb)`,
       [object.id, entry.taskId, editor.by, editor.reason ?? null, JSON.stringify(old), JSON.stringify(now)],
     );
-    const followed = await follow(tx, object.id, { resultOf: entry.taskId }, editor.by);
-    return { subject: object.name, changes: [{ what: given.task, old, new: now }], ...followed };
+    const followed = await sendBackAffected(tx, [{ subjectId: object.id, resultOf: entry.taskId }], editor.by);
+    return { subject: object.name, changes: [{ what: given.task, old, new: now }], again: followed.again, kept: withoutSubject(followed.kept) };
   });
 }
 

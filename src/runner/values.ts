@@ -15,6 +15,3 @@ export const valueNames = (kind: string): readonly string[] => (kind === 'transi
 
 /** Whether a name is one of a figure of such an object. */
 export const isValueName = (kind: string, name: string): boolean => valueNames(kind).includes(name) || /^data(?:\.[^.\s][^.]*)+$/.test(name);
-
-/** Whether who reads one of two figures is concerned by a change of the other: they are the same, or one is a part of the other. */
-export const concerns = (read: string, changed: string): boolean => read === changed || read.startsWith(`${changed}.`) || changed.startsWith(`${read}.`);

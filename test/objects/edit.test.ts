@@ -277,3 +277,26 @@ describe('a result that a person gives', () => {
     await expect(give('2010ag', { task: 'Match', result: 1, status: 'procesed' })).rejects.toThrow('did you mean "processed"?');
   });
 });
+
+describe('a file that says something new about an object', () => {
+  const take = async (csv: string) => saveTransients(database.em(), parseTransientsCsv(csv, new ProblemList('a.csv')).transients, 'kept');
+
+  it('has just that done again which depends on it, and nothing where it says the same', async () => {
+    const world = await allDone();
+    const marks = marksOf(world);
+    expect(await take('name,ra,dec,redshift\n2010ag,150,2,0.1\n2010a,150,2,\nnew,1,2,0.1\n')).toEqual({
+      added: ['new'], changed: ['2010ag'], unchanged: 1, again: ['Host', 'Aperture', 'Distance', 'Report'].map((task) => ({ subject: '2010ag', task, status: 'processed' })),
+    });
+    await world.engine({ daemonId: 2 }).work();
+    expect(ranSince(world, marks, '2010ag')).toEqual(['Host', 'Aperture', 'Distance', 'Report']);
+    expect(ranSince(world, marks, '2010a')).toEqual([]);
+    expect(await take('name,ra,dec,redshift\n2010ag,150,2,0.1\n')).toEqual({ added: [], changed: [], unchanged: 1 });
+    expect(await countDrift(database.em())).toBe(0);
+  });
+
+  it('leaves what a person edited, and has nothing done again for that', async () => {
+    await allDone();
+    await edit('2010ag', ['redshift=0.03']);
+    expect(await take('name,ra,dec,redshift\n2010ag,150,2,0.1\n')).toEqual({ added: [], changed: [], unchanged: 1 });
+  });
+});
