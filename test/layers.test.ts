@@ -159,7 +159,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'cli',
     parts: ['src/cli'],
-    mayImport: ['runs', 'requests', 'flows', 'jobs', 'bullmq', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web', 'objects'],
+    mayImport: ['hooks', 'runs', 'requests', 'flows', 'jobs', 'bullmq', 'ground', 'config', 'status', 'fixtures', 'runner', 'db', 'schedule', 'engine', 'daemon', 'preparation', 'web', 'objects'],
     because: 'a command puts the others together',
   },
   {

@@ -1,4 +1,7 @@
 import { Argument, InvalidArgumentError, Option } from 'commander';
+import type { Run } from '../db/hot.ts';
+import { readFailedOutput } from '../flows/failed-output.ts';
+import { readHookCalls } from '../hooks/read-calls.ts';
 import { jobsOf, type OpenJobs } from '../jobs/open.ts';
 import { jobRunners } from '../runner/job-tasks.ts';
 import type { JobDetails, JobFilter, JobOptions, JobState } from '../runner/jobs.ts';
@@ -54,11 +57,16 @@ const listCommand = () =>
 const showCommand = () =>
   command('show', 'everything about a job', 'Says where a job stands, with its arguments, its parents and children, and what it gave.')
     .addArgument(new Argument('<id>', 'id of the job'))
-    .option('--json', 'JSON: {"id", "name", "state", "args", "enqueuedAt", "enqueuedBy", "dueAt", "startedAt", "endedAt", "priority", "timeoutSeconds", "key", "merged", "attempts", "requeues", "parents", "children", "waitsFor", "reason", "progress", "result"}')
+    .option('--json', 'JSON: {"id", "name", "state", "args", "enqueuedAt", "enqueuedBy", "dueAt", "startedAt", "endedAt", "priority", "timeoutSeconds", "key", "merged", "attempts", "requeues", "parents", "children", "waitsFor", "reason", "progress", "result", "hooks": [{"hook", "event", "attempt", "at", "wallSeconds", "result", "error"}], and "output" of a command that failed}')
     .action(async (id: string, options: Options) => {
-      const job = await withJobs(options, (jobs) => jobs.get(id));
-      if (options.json) printJson(job);
-      else print(describe(job));
+      const { job, hooks, output } = await withJobs(options, async (jobs, run) => {
+        const found = await jobs.get(id);
+        return { job: found, hooks: await readHookCalls(run, found.id), output: await readFailedOutput(run, found.id) };
+      });
+      if (options.json) return printJson({ ...job, hooks, ...(output === undefined ? {} : { output }) });
+      print(describe(job));
+      for (const { hook, event, attempt, result, error } of hooks) print(`  hook          "${hook}" ${event} attempt ${attempt}: ${error === null ? JSON.stringify(result) : `failed: ${error}`}`);
+      if (output !== undefined) print(`  exit code     ${output.exitCode ?? 'none'}\n  standard output\n${output.stdout}\n  standard error\n${output.stderr}`);
     });
 
 const namesCommand = () =>
@@ -139,10 +147,10 @@ const requeueCommand = () =>
       else print(`Requeued ${plural(requeued.length, 'job')}: ${requeued.join(', ')}.`);
     });
 
-async function withJobs<T>(options: CommonOptions, act: (jobs: OpenJobs) => Promise<T>): Promise<T> {
+async function withJobs<T>(options: CommonOptions, act: (jobs: OpenJobs, run: Run) => Promise<T>): Promise<T> {
   return withHome(options, async ({ database, pipeline }) => {
     await using jobs = jobsOf(database.address, { types: jobRunners(pipeline.periodicRunners), by: person() });
-    return await act(jobs);
+    return await act(jobs, database.hot.run);
   });
 }
 

@@ -138,7 +138,7 @@ export class Qualification {
     const aside: Aside = { reason: found.reason, failures, againAtMs: clock.monotonicMs() + seconds * 1000, changes };
     this.#aside.set(place, aside);
     if (found.error !== undefined) log.error({ task: this.#task.name, err: found.error }, 'a qualifier is at fault');
-    else if (before === undefined) log.info({ task: this.#task.name, key: candidate?.key }, `does not qualify here: ${found.reason}`);
+    else if (before === undefined) log[found.isQuiet === true ? 'debug' : 'info']({ task: this.#task.name, key: candidate?.key }, `does not qualify here: ${found.reason}`);
     await this.#write(place, aside, seconds);
     return aside;
   }

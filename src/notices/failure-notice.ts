@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { JobRunner, skip, type JobContext, type Skipped } from '../runner/job.ts';
-import { dynamic, type Qualifier } from '../runner/qualifier.ts';
+import { Qualifier } from '../runner/qualifier.ts';
 import type { RetryPolicy } from '../runner/retry-policy.ts';
 import type { TaskRunner } from '../runner/runner.ts';
 import { JOB_KIND } from '../status/status.ts';
@@ -59,11 +59,31 @@ abstract class Teller extends JobRunner<NoticeArguments, string> {
   protected abstract tell(notice: FailureNotice, channels: Channels, id: string, context: JobContext): Promise<string | undefined>;
 }
 
+/** Most daemons of most people have none. */
+class MailServer extends Qualifier {
+  readonly name = 'the mail server';
+  override readonly isQuiet = true;
+  readonly #settings: NoticeSettings;
+
+  constructor(settings: NoticeSettings) {
+    super();
+    this.#settings = settings;
+  }
+
+  check(): boolean {
+    return this.#settings.smtpUrl !== undefined;
+  }
+
+  override describe(): string {
+    return 'there is no mail server to send by, as AFTERGLOW_SMTP_URL is not set';
+  }
+}
+
 /** The job `failure mail`. It runs where a mail server is configured. */
 export class FailureMail extends Teller {
   readonly taskName = 'failure mail';
   override readonly description = 'Tells of a final failure by mail.';
-  override readonly qualifiers: readonly Qualifier[] = [dynamic(() => this.world.settings.smtpUrl !== undefined, { name: 'a mail server (AFTERGLOW_SMTP_URL)' })];
+  override readonly qualifiers: readonly Qualifier[] = [new MailServer(this.world.settings)];
 
   protected async tell(notice: FailureNotice, { mail: to }: Channels, id: string): Promise<string | undefined> {
     if (to.length === 0) return undefined;

@@ -26,6 +26,9 @@ export abstract class Qualifier {
   /** Whether it goes by the arguments: then it is asked for each key, and the jobs of other keys go on while one waits. */
   readonly byKey: boolean = false;
 
+  /** Whether it is no news where it does not hold, so that the log need not say so. */
+  readonly isQuiet: boolean = false;
+
   /** Anything but true or false is an error that names the qualifier. Called often: it must be quick, and change nothing. */
   abstract check(context: QualifierContext): boolean | Promise<boolean>;
 
@@ -68,6 +71,8 @@ export function dynamic(check: (context: QualifierContext) => boolean | Promise<
 export interface Unqualified {
   /** A whole sentence. */
   reason: string;
+  /** Whether the log need not say so. */
+  isQuiet?: boolean;
   /** Where a qualifier could not be asked, or gave no boolean: a defect of it. */
   error?: QualifierError;
 }
@@ -86,7 +91,7 @@ export async function unqualified(task: string, qualifiers: readonly Qualifier[]
     try {
       const answer: unknown = await within(checkSeconds, qualifier.check(context));
       if (typeof answer !== 'boolean') throw new QualifierError(task, qualifier.name, `gave ${shown(answer)}, not true or false`);
-      if (!answer) return { reason: `${capital(qualifier.describe(context).replace(/\.$/, ''))}.` };
+      if (!answer) return { reason: `${capital(qualifier.describe(context).replace(/\.$/, ''))}.`, ...(qualifier.isQuiet ? { isQuiet: true } : {}) };
     } catch (thrown) {
       const error = thrown instanceof QualifierError ? thrown : new QualifierError(task, qualifier.name, `failed: ${messageOf(thrown)}`, { cause: thrown });
       return { reason: error.message, error };

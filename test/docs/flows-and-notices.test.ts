@@ -46,7 +46,7 @@ beforeAll(async () => {
   await daemon.saw('schedules added');
   database = await openDatabase(address);
   jobs = openJobs({ databaseUrl: urlOf(address) });
-}, 60_000);
+}, 90_000);
 afterAll(async () => {
   daemon.child.kill('SIGTERM');
   await daemon.ended;
@@ -56,14 +56,14 @@ afterAll(async () => {
   await rm(project, { recursive: true, force: true });
 });
 
-test('the code has the types that it should', { timeout: 30_000 }, async () => {
+test('the code has the types that it should', { timeout: 90_000 }, async () => {
   await writeFile(path.join(project, 'tsconfig.docs.json'), JSON.stringify({ extends: './tsconfig.json', include: ['runners'] }));
   await expect(run(process.execPath, [path.join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', path.join(project, 'tsconfig.docs.json')])).resolves.toMatchObject({ stdout: '' });
 });
 
-test('F25: the schedule enqueues a job and the one that follows it, whose checkpoints are one flow', { timeout: 30_000 }, async () => {
+test('F25: the schedule enqueues a job and the one that follows it, whose checkpoints are one flow', { timeout: 90_000 }, async () => {
   await editSchedule(database.em(), 'Nightly', { pattern: 'every 0.6 s' }, 'test');
-  await expect.poll(async () => (await jobs.list({ names: ['Report'], states: ['completed'] })).length, { timeout: 15_000 }).toBeGreaterThan(0);
+  await expect.poll(async () => (await jobs.list({ names: ['Report'], states: ['completed'] })).length, { timeout: 60_000 }).toBeGreaterThan(0);
   await editSchedule(database.em(), 'Nightly', { enabled: false }, 'test');
   const report = (await jobs.list({ names: ['Report'], states: ['completed'] })).at(-1)!;
   expect(report).toMatchObject({ result: '12 images', parents: [expect.any(String)], enqueuedBy: '"Nightly"' });
@@ -78,9 +78,9 @@ test('F25: the schedule enqueues a job and the one that follows it, whose checkp
   expect(calls).toEqual([{ event: 'before', result: { seeingArcsec: 0.8 } }, { event: 'after', result: 'Collect finished: completed' }]);
 });
 
-test('F24: a failure is told by mail', { timeout: 30_000 }, async () => {
+test('F24: a failure is told by mail', { timeout: 90_000 }, async () => {
   const job = await jobs.enqueue('Collect', { night: '1999-12-31' });
-  await expect.poll(() => mails.length, { timeout: 15_000 }).toBe(1);
+  await expect.poll(() => mails.length, { timeout: 60_000 }).toBe(1);
   expect(mails[0]).toContain('To: night@observatory.example');
   expect(mails[0]).toContain('there were no images before 2000');
   expect(mails[0]).toContain(`afterglow jobs requeue ${job.id}`);

@@ -61,8 +61,8 @@ describe('checkpoints that runners say', () => {
     await work();
     const stranger = await jobs.enqueue(receive, {});
     const [first, last] = await jobs.chain([step(receive, {}), step(notify, {})] as never);
-    await jobs.wait(last!, { timeoutSeconds: 10 });
-    await jobs.wait(stranger, { timeoutSeconds: 10 });
+    await jobs.wait(last!, { timeoutSeconds: 30 });
+    await jobs.wait(stranger, { timeoutSeconds: 30 });
     for (const { id } of [first!, last!]) {
       const flow = await readFlow(database.em(), id, [upload]);
       expect(flow).toMatchObject({ flow: 'Upload', state: 'success', subjects: [first!.id, last!.id] });
@@ -81,7 +81,7 @@ describe('checkpoints that runners say', () => {
     const { jobs, work } = await createJobWorld(database, [failing]);
     await work();
     const job = await jobs.enqueue(failing, {});
-    await expect(jobs.wait(job, { timeoutSeconds: 10 })).rejects.toThrow('no');
+    await expect(jobs.wait(job, { timeoutSeconds: 30 })).rejects.toThrow('no');
     expect((await readFlow(database.em(), `#${job.id}`, [])).steps).toMatchObject([{ name: 'started' }]);
   });
 

@@ -78,7 +78,7 @@ describe('a schedule of jobs', () => {
     expect(await jobs.get(grandchild!)).toMatchObject({ state: 'pending', parents: [child] });
     expect(two.runs).toEqual([]);
     open();
-    await jobs.wait(grandchild!, { timeoutSeconds: 10 });
+    await jobs.wait(grandchild!, { timeoutSeconds: 30 });
     expect(heard).toEqual([['collected'], [null]]);
   });
 
@@ -106,7 +106,7 @@ describe('a schedule of jobs', () => {
     const first = await fire(schedule, midnight(5));
     expect(await fire(schedule, midnight(6))).toEqual({ executed: false, reason: 'still open', jobs: first.jobs });
     await work();
-    await jobs.wait(first.jobs[1]!, { timeoutSeconds: 10 });
+    await jobs.wait(first.jobs[1]!, { timeoutSeconds: 30 });
     expect(await fire(schedule, midnight(7))).toMatchObject({ executed: true });
   });
 
@@ -139,7 +139,7 @@ describe('a schedule of jobs', () => {
     });
     await scheduler.start();
     const counted = () => database.em().execute<{ name: string; n: number }[]>(`select t.name, count(*)::int as n from job j join task t on t.id = j.task_id group by 1 order by 1`);
-    await expect.poll(async () => (await counted()).find(({ name }) => name === 'Two')?.n ?? 0, { timeout: 10_000 }).toBeGreaterThanOrEqual(5);
+    await expect.poll(async () => (await counted()).find(({ name }) => name === 'Two')?.n ?? 0, { timeout: 30_000 }).toBeGreaterThanOrEqual(5);
     expect((await counted()).find(({ name }) => name === 'One')?.n).toBe(1);
     // The stuck one is not "the earliest due" for ever: its slots are accounted for, each with what came of it.
     const ticks = await database.em().execute<{ reason: string | null; outcome: string }[]>(`select result->>'reason' as reason, outcome from tick where runner = 'Stuck' and ended_at is not null order by id`);
@@ -159,7 +159,7 @@ describe('a schedule of jobs', () => {
     });
     await scheduler.start();
     const times = async () => (await database.em().execute<{ n: string }[]>(`select data->>'n' as n from subject where kind like 'job:%' order by id`)).map(({ n }) => Number(n));
-    await expect.poll(async () => (await times()).length, { timeout: 10_000 }).toBeGreaterThanOrEqual(5);
+    await expect.poll(async () => (await times()).length, { timeout: 30_000 }).toBeGreaterThanOrEqual(5);
     expect((await times()).map((ms) => ms % 200)).toEqual((await times()).map(() => 0));
   });
 

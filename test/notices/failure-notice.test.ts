@@ -85,11 +85,11 @@ async function givenWorld(job: ScriptedJob, settings: Partial<NoticeSettings>) {
     async fail(count = 1) {
       const jobs = [];
       for (let n = 0; n < count; n += 1) jobs.push(await world.jobs.enqueue(job, { n }));
-      for (const one of jobs) await world.jobs.wait(one, { timeoutSeconds: 10 }).catch(() => {});
+      for (const one of jobs) await world.jobs.wait(one, { timeoutSeconds: 30 }).catch(() => {});
       return jobs.map(({ id }) => id);
     },
     /** Resolves when nothing of the telling is open. */
-    settled: () => expect.poll(async () => (await told()).filter(({ state }) => state === 'pending' || state === 'running').length, { timeout: 10_000 }).toBe(0),
+    settled: () => expect.poll(async () => (await told()).filter(({ state }) => state === 'pending' || state === 'running').length, { timeout: 30_000 }).toBe(0),
   };
 }
 
@@ -124,7 +124,7 @@ describe('F24: a final failure', () => {
     const [id] = await fail();
     await look();
     await jobs.requeue(id!);
-    await jobs.wait(id!, { timeoutSeconds: 10 }).catch(() => {});
+    await jobs.wait(id!, { timeoutSeconds: 30 }).catch(() => {});
     await look();
     await settled();
     expect(webhook.heard.map(({ body }) => body.attempt)).toEqual([1, 2]);
@@ -173,9 +173,9 @@ describe('F24: a final failure', () => {
     const { look, jobs, settled } = await givenWorld(job, { onFailure: { mail: [], webhook: webhook.url } });
     const all = [await jobs.enqueue(job, { n: 0 }), await jobs.enqueue(job, { n: 1 })];
     const running = await jobs.enqueue(job, { n: 2 });
-    await expect.poll(async () => (await jobs.get(running)).state, { timeout: 10_000 }).toBe('running');
+    await expect.poll(async () => (await jobs.get(running)).state, { timeout: 30_000 }).toBe('running');
     await jobs.cancel(running, 'enough');
-    for (const one of [...all, running]) await jobs.wait(one, { timeoutSeconds: 10 }).catch(() => {});
+    for (const one of [...all, running]) await jobs.wait(one, { timeoutSeconds: 30 }).catch(() => {});
     expect(await look()).toBe(1);
     await settled();
     expect(webhook.heard.map(({ body }) => body.subject)).toEqual([all[1]!.id]);
@@ -207,7 +207,7 @@ test('C25: the job "http request" gives what came back, and is tried again where
   await work();
   const webhook = await givenWebhook([500, 404]);
   const job = await jobs.enqueue(request, { url: webhook.url, data: { a: 1 } });
-  expect(await jobs.wait(job, { timeoutSeconds: 10 })).toEqual({ successful: false, statusCode: 404, response: '' });
+  expect(await jobs.wait(job, { timeoutSeconds: 30 })).toEqual({ successful: false, statusCode: 404, response: '' });
   expect((await jobs.get(job)).attempts).toBe(2);
   await expect(jobs.enqueue(request, { url: 'file:///etc/passwd' })).rejects.toMatchObject({ name: 'JobArgumentsError' });
 });
