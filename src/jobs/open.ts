@@ -2,6 +2,7 @@ import pg from 'pg';
 import { clientOptions, type DatabaseAddress } from '../db/address.ts';
 import { KEEP_ALIVE_MS, openHot, type Run } from '../db/hot.ts';
 import { within, type Executes } from '../db/run-within.ts';
+import { RefusedError } from '../errors.ts';
 import { retryDeadlock } from '../engine/retry-deadlock.ts';
 import type { Jobs, JobType } from '../runner/jobs.ts';
 import { JobEar } from './job-ear.ts';
@@ -45,7 +46,15 @@ export function jobsOf(address: DatabaseAddress, { types = [], by }: { types?: I
     await ear.close();
     await hot.close();
   };
-  const run: Run = (statement, params) => retryDeadlock(() => hot.run(statement, params));
+  const run: Run = async (statement, params) => {
+    try {
+      return await retryDeadlock(() => hot.run(statement, params));
+    } catch (error) {
+      // There is no such table, or no such function.
+      if (!['42P01', '42883'].includes((error as { code?: string }).code ?? '')) throw error;
+      throw new RefusedError('No daemon has ever prepared this database: there are no jobs in it. Start one first ("afterglow start"), with the same database.', { cause: error });
+    }
+  };
   return Object.assign(new DatabaseJobs({ run, transaction: (act) => retryDeadlock(() => hot.transaction(act)), by, types: known, ear }), {
     within: (em: Executes): Jobs => new DatabaseJobs({ run: within(em), by, types: known }),
     close,

@@ -105,7 +105,7 @@ select j.subject_id::text as id
  limit $6::integer`);
 
 const PARENT_RESULTS = statement(`
-select ${RESULT.replace("in ('completed', 'skipped')", "= 'completed'")} as result
+select case when j.state = 'completed' then a.result end as result
   from job_parent p
   join job j on j.subject_id = p.parent_id ${ENTRY} ${LAST}
  where p.job_id = $1::bigint

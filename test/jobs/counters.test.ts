@@ -40,18 +40,22 @@ describe('what jobs wait for', () => {
         done.refused += 1;
       }
     };
+    const enqueue = async (): Promise<void> => {
+      const made = random() < 0.5
+        ? [await jobs.enqueue(scan, {}, { parents: some(3) })]
+        : await database.em().transactional((em) => jobs.within(em).group([step(scan, {}), step(scan, {}, { parents: some(2) })], { parents: some(1) }));
+      ids.push(...made.map((job) => job.id));
+      done.enqueued += made.length;
+    };
+    const remove = async (id: string): Promise<void> => {
+      done.deleted += (await database.em().execute<object[]>(`delete from subject where id = ? returning 1`, [id])).length;
+    };
     const client = async (daemonId: number): Promise<void> => {
       for (let turn = 0; turn < 80; turn += 1) {
         const act = random();
         const [id] = some(1);
         if (act < 0.35) {
-          await attempted(async () => {
-            const made = random() < 0.5
-              ? [await jobs.enqueue(scan, {}, { parents: some(3) })]
-              : await database.em().transactional((em) => jobs.within(em).group([step(scan, {}), step(scan, {}, { parents: some(2) })], { parents: some(1) }));
-            ids.push(...made.map((job) => job.id));
-            done.enqueued += made.length;
-          });
+          await attempted(enqueue);
         } else if (act < 0.75) {
           const entries = await claim(database.hot.run, { id: taskId, name: 'Scan', kind: 'job:Scan', claimFromId: 1, version: 1 }, { daemonId, actor: 'test', leaseSeconds: random() < 0.1 ? -1 : 60 }, 1 + Math.floor(random() * 5));
           await Promise.all(entries.map(async ({ subjectId, attempt }) => {
@@ -63,7 +67,7 @@ describe('what jobs wait for', () => {
         else if (id === undefined) continue;
         else if (act < 0.9) await attempted(async () => void (done.cancelled += (await jobs.cancel(id, 'enough')) === 'ended' ? 0 : 1));
         else if (act < 0.97) await attempted(async () => void (done.requeued += (await jobs.requeue(id, { withChildren: random() < 0.5 })).length));
-        else await attempted(async () => void (done.deleted += (await database.em().execute<object[]>(`delete from subject where id = ? returning 1`, [id])).length));
+        else await attempted(() => remove(id));
       }
     };
     await Promise.all(Array.from({ length: 6 }, (_, n) => client(n + 1)));

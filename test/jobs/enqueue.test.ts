@@ -6,6 +6,8 @@ import { rescue } from '../../src/engine/rescue.ts';
 import { JobArgumentsError, PermanentError, RefusedError, UnknownNameError } from '../../src/errors.ts';
 import { JobRunner, type JobContext } from '../../src/runner/job.ts';
 import { step } from '../../src/runner/jobs.ts';
+import { jobsOf } from '../../src/jobs/open.ts';
+import { inDatabase } from '../global-setup.ts';
 import { createDatabase } from '../harness.ts';
 import { createJobWorld } from './job-world.ts';
 import { ScriptedJob } from './scripted-job.ts';
@@ -171,6 +173,12 @@ describe('the arguments of a job', () => {
 });
 
 describe('what cannot be enqueued', () => {
+  it('is anything in a database that no daemon has prepared', async () => {
+    await using nowhere = jobsOf(inDatabase(database.address, 'template1'), { by: 'test' });
+    await expect(nowhere.enqueue(shout, { text: 'a' })).rejects.toThrow('No daemon has ever prepared this database');
+    await expect(nowhere.wait('1', { timeoutSeconds: 1 })).rejects.toBeInstanceOf(RefusedError);
+  });
+
   it('is a job that no daemon knows, one behind a parent that is not there, and one whose numbers are none', async () => {
     const { jobs } = await createJobWorld(database, [shout]);
     await expect(jobs.enqueue('Shuot', {})).rejects.toThrow('There is no type of jobs "Shuot"; did you mean "Shout"?');
