@@ -38,6 +38,7 @@ import { thisProcess } from './process-identity.ts';
 import { resetEntries } from '../engine/reset.ts';
 import { claimNamed } from '../engine/run-one.ts';
 import { runSystem, type SystemEnd } from './run-system.ts';
+import { Unable } from './unable.ts';
 import { untilBack } from './until-back.ts';
 
 export interface DaemonOptions {
@@ -111,6 +112,8 @@ export class Daemon {
   #tasks: readonly EngineTask[];
   /** Tasks whose runner here is older than another daemon's. */
   #outdated: ReadonlySet<string> = new Set();
+  /** What this machine cannot do. */
+  readonly #unable: Unable;
   readonly #follower: GraphFollower;
   readonly #spool: Spool;
   readonly #ear: Ear;
@@ -141,6 +144,7 @@ export class Daemon {
     this.actor = actor;
     this.#options = options;
     this.#tasks = options.tasks;
+    this.#unable = new Unable(options.log);
     const { database, config, machine, statusIds, folders, clock, log, settleSeconds = SETTLE_SECONDS, standstillSeconds } = options;
     this.#pool = poolOf(options);
     this.#spool = openSpool({ folder: path.join(folders.data, 'spool'), me: thisProcess(), clock, log });
@@ -150,7 +154,7 @@ export class Daemon {
       concurrency: config.concurrency, labels: config.labels, leaseSeconds: config.leaseSeconds, settleSeconds,
     });
     this.#watch = new Watch({
-      address: database.address, daemonId: id, leases: this.#engine.leases, running: () => this.#engine.running, troubles: () => this.#engine.unsettled.troubles, log, logFormat: config.log,
+      address: database.address, daemonId: id, leases: this.#engine.leases, running: () => this.#engine.running, troubles: () => [...this.#unable.troubles, ...this.#engine.unsettled.troubles], log, logFormat: config.log,
       leaseSeconds: config.leaseSeconds, settleSeconds, standstillSeconds,
     });
     this.#ear = new Ear({
@@ -278,7 +282,7 @@ export class Daemon {
     }
     const silentSeconds = (this.#options.clock.monotonicMs() - this.#lastCare) / 1000;
     if (silentSeconds > this.#careSeconds * 6) reasons.push(`nothing was rescued or woken for ${Math.round(silentSeconds)} s`);
-    reasons.push(...this.#watch.troubles, ...this.#engine.unsettled.troubles);
+    reasons.push(...this.#watch.troubles, ...this.#unable.troubles, ...this.#engine.unsettled.troubles);
     reasons.push(...(this.#pool?.troubles ?? []));
     if (this.#stopped) reasons.push('the daemon is stopping');
     return reasons;
@@ -333,13 +337,13 @@ export class Daemon {
     return this.#isWorker ? [] : this.#options.runners.filter((runner) => runner instanceof SystemTaskRunner && !this.#outdated.has(runner.taskName)) as SystemTaskRunner[];
   }
 
-  /** The tasks whose required labels we have; of the others not even entries are looked for. */
+  /** The tasks whose required labels we have, and which can be done here; of the others not even entries are looked for. */
   get #mine(): readonly EngineTask[] {
     return this.#tasks.filter((task) => this.#mayDo(task));
   }
 
-  #mayDo({ runner }: EngineTask): boolean {
-    return runner.requires.every((label) => this.#options.config.labels?.includes(label));
+  #mayDo(task: EngineTask): boolean {
+    return task.runner.requires.every((label) => this.#options.config.labels?.includes(label)) && !this.#unable.has(task);
   }
 
   /** Somebody has made the graph another one. */

@@ -81,8 +81,6 @@ const MEMORY_LOOK_MS = 250;
 const LONGEST_MS = 2 ** 31 - 1;
 /** "Temporary failure; user is invited to retry". Source: sysexits.h, EX_TEMPFAIL. */
 const TRY_AGAIN = 75;
-/** What a machine without room says when a process is to be started. */
-const NO_ROOM = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 
 /**
  * Runs a script once, in a process group of its own and without a shell, and waits until it is gone with all that it had
@@ -95,11 +93,11 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRun> {
   const environment = scriptEnvironment(order);
   const launch = launchOf(script, order.interpreter, environment.PATH);
   const notRun = { stderr: '', exitCode: null, exitSignal: null, wallSeconds: 0, keptFolder: undefined };
-  if ('fault' in launch) return { ...notRun, ended: { failed: new ScriptError({ failure: 'not started', script, message: launch.fault }) } };
+  if ('fault' in launch) return { ...notRun, ended: { failed: new ScriptDiedError({ failure: 'not started', script, message: launch.fault }) } };
   if (order.signal?.aborted === true) return { ...notRun, ended: { stopped: order.signal.reason } };
   let folder: ScriptFolder | undefined;
   if (order.workingFolder !== undefined && !isFolder(order.workingFolder)) {
-    return { ...notRun, ended: { failed: new ScriptError({ failure: 'not started', script, message: noFolder(script, order.workingFolder) }) } };
+    return { ...notRun, ended: { failed: new ScriptDiedError({ failure: 'not started', script, message: noFolder(script, order.workingFolder) }) } };
   }
   try {
     folder = await makeFolder(order.folders, path.basename(script));
@@ -269,9 +267,8 @@ function ended(child: ChildProcessWithoutNullStreams): Over {
 }
 
 function notStarted(script: string, cause: unknown): ScriptError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const fault: ScriptFault = { failure: 'not started', script, message: `The script ${script} could not be started: ${message}.` };
-  return NO_ROOM.has(code ?? '') ? new ScriptDiedError(fault, { cause }) : new ScriptError(fault, { cause });
+  const { message } = cause as Error;
+  return new ScriptDiedError({ failure: 'not started', script, message: `The script ${script} could not be started: ${message}.` }, { cause });
 }
 
 /** The sentence for a working folder that is none. */
