@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { rescue } from '../../src/engine/rescue.ts';
 import { createDatabase } from '../harness.ts';
 import { createJobWorld } from './job-world.ts';
 import { KeyedJob } from './keyed-job.ts';
@@ -40,4 +41,19 @@ describe('Fd4: over-time jobs are never run twice at once', () => {
     expect(await entry(job.id)).toMatchObject({ status: 'time limit exceeded', attempt: 1 });
     expect((await jobs.get(job)).state).toBe('failed');
   });
+});
+
+it('Cd2: a job that is put off for longer than a lease is run once, whoever looks for leases that are over', async () => {
+  const type = new KeyedJob('Put off', { debounce: { seconds: 0.6 } });
+  const { jobs, work, outcomes } = await createJobWorld(database, [type]);
+  for (const daemonId of [1, 2]) await work({ daemonId, leaseSeconds: 0.1 });
+  const job = await jobs.enqueue(type, { repo: 'a' });
+  const enqueuedMs = performance.now();
+  await vi.waitFor(async () => {
+    expect(await rescue(database.hot, 'test', [], 0.1)).toEqual([]);
+    expect(type.runs).toHaveLength(1);
+  }, { timeout: 10_000, interval: 20 });
+  expect(performance.now() - enqueuedMs).toBeGreaterThan(500);
+  await jobs.wait(job, { timeoutSeconds: 10 });
+  expect(await outcomes(job.id)).toEqual(['finished']);
 });
