@@ -371,6 +371,17 @@ describe('completion', () => {
     expect(await readRequests(database.hot.run, 'done')).toMatchObject([{ request: name, state: 'closed', closeReason: 'nobody knows this person' }]);
   });
 
+  it('is no state of a request either whose last task a person took off after the approval', async () => {
+    forgetAfterwards(database);
+    const { desk } = await givenRequests(database, { Accounts: { active: true } });
+    const name = await takeOne(desk);
+    await approve(desk, { request: name, by });
+    await omitTask(desk, { request: name, task: 'Accounts', by }, 'the wrong person');
+    expect(await readRequest(database.hot.run, name)).toMatchObject({ state: 'active', completedAt: null });
+    expect((await readRequests(database.hot.run, 'open')).map(({ request }) => request)).toEqual([name]);
+    expect(await readRequests(database.hot.run, 'done')).toEqual([]);
+  });
+
   it('follows from the entries: a reset opens a request again, and each is in one of the two lists', async () => {
     forgetAfterwards(database);
     const { desk, work } = await givenRequests(database, TASKS);

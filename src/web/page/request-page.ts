@@ -52,13 +52,14 @@ function summaryOf({ request, state, tasks, approvedBy, completedAt, closedBy, c
   const listed = tasks.filter((task) => task.state !== 'omitted');
   const failed = tasks.filter((task) => task.state === 'fail').map(({ task }) => `"${task}"`);
   const done = tasks.filter((task) => task.state === 'success').length;
+  if (listed.length === 0 && state !== 'closed') return `${request} has no task that applies: add one, or close it.`;
   switch (state) {
     case 'closed':
       return `${request} was closed by ${actor(closedBy)}: ${closeReason}`;
     case 'success':
       return `${request} was completed on ${completedAt!.slice(0, 10)}.`;
     case 'inactive':
-      return listed.length === 0 ? `${request} has no task that applies: add one, or close it.` : `${request} waits for approval; then ${counted(listed.length, 'task runs', 'tasks run')}.`;
+      return `${request} waits for approval; then ${counted(listed.length, 'task runs', 'tasks run')}.`;
     case 'fail':
       return `${request} needs a look: ${failed.join(' and ')} failed.`;
     case 'running':
