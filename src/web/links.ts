@@ -61,7 +61,7 @@ export function linksOf(basePath: string, { requests = false }: { requests?: boo
     export: (format) => `${basePath}/export.${format}`,
     jobs: (of) => {
       const query = new URLSearchParams(Object.entries(of).filter((pair): pair is [string, string] => pair[1] !== undefined));
-      return `${basePath}/jobs${query.size === 0 ? '' : `?${query}`}`;
+      return `${basePath}/jobs${query.size === 0 ? '' : `?${query.toString()}`}`;
     },
     job: (id) => `${basePath}/jobs/${encodeURIComponent(id)}`,
   };

@@ -31,7 +31,7 @@ const write = ({ em, attempt }: RunContext, what: string, id: string, value: num
   em.execute(`insert into effect (what, id, attempt, value) values (?, ?, ?, ?)`, [what, id, attempt, value]);
 
 /** Gives back its number. */
-export class Count extends JobRunner<{ n: number }, number> {
+class Count extends JobRunner<{ n: number }, number> {
   readonly taskName = 'Count';
   readonly args = z.object({ n: z.number() });
   override readonly result = z.number();
@@ -45,7 +45,7 @@ export class Count extends JobRunner<{ n: number }, number> {
 }
 
 /** The last of a chord: adds up what the others gave. */
-export class Sum extends JobRunner<object, number> {
+class Sum extends JobRunner<object, number> {
   readonly taskName = 'Sum';
   readonly args = z.object({});
   override readonly result = z.number();
@@ -59,7 +59,7 @@ export class Sum extends JobRunner<object, number> {
 }
 
 /** One after another, of each key. */
-export class InTurn extends JobRunner<{ key: string; n: number }, number> {
+class InTurn extends JobRunner<{ key: string; n: number }, number> {
   readonly taskName = 'In turn';
   readonly args = z.object({ key: z.string(), n: z.number() });
   override readonly retry = RETRY;
@@ -76,7 +76,7 @@ export class InTurn extends JobRunner<{ key: string; n: number }, number> {
 }
 
 /** A shell script that starts a process of its own. */
-export class Shell extends ScriptJobRunner<{ n: number }, { n: number }> {
+class Shell extends ScriptJobRunner<{ n: number }, { n: number }> {
   readonly taskName = 'Shell';
   readonly args = z.object({ n: z.number() });
   readonly script = new URL('./fixtures/slow.sh', import.meta.url);

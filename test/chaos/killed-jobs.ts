@@ -11,6 +11,7 @@ import { takeIn } from '../../src/requests/take-in.ts';
 import { runProgram, startProgram } from '../program.ts';
 import { urlOf } from '../url-of.ts';
 import * as pipeline from './jobs-pipeline.ts';
+import { count, inTurn, shell, sum } from './jobs-pipeline.ts';
 import type { KilledWorkers } from './killed-workers.ts';
 
 /**
@@ -65,7 +66,6 @@ export async function run({ address, engine, redisUrl, objects, withinSeconds, l
 
 /** Enqueues the jobs, and takes in and approves the requests. */
 async function give(database: Database, databaseUrl: string, objects: number): Promise<{ last: string; entries: number; requests: number }> {
-  const { count, sum, inTurn, shell } = pipeline;
   const [fifth, requests] = [Math.ceil(objects / 5), Math.ceil(objects / 10)];
   const numbers = (n: number): number[] => Array.from({ length: n }, (_, at) => at + 1);
   await database.em().execute(`insert into person select 'uuid-' || n, 'name ' || n from generate_series(1, ?) n`, [requests * 2]);

@@ -12,7 +12,7 @@ import { count, icon, instant, span, type Html, type Sign } from './words.ts';
 const LISTED = 50;
 
 /** Each state of a job, with its drawing and colour. */
-export const JOB_STATES: Readonly<Record<JobState, Sign>> = { pending: 'blank', running: 'warning', completed: 'success', skipped: 'success', failed: 'error', cancelled: 'error' };
+const JOB_STATES: Readonly<Record<JobState, Sign>> = { pending: 'blank', running: 'warning', completed: 'success', skipped: 'success', failed: 'error', cancelled: 'error' };
 const STATES = Object.keys(JOB_STATES) as readonly JobState[];
 
 /** The jobs by type, and the newest of those that were asked for: `?name=…&state=…&before=<enqueued before this instant>`. */
