@@ -1,4 +1,5 @@
 import { GraphError } from '../errors.ts';
+import { withBuiltIn } from '../flows/built-in.ts';
 import { readGraph } from '../read-graph.ts';
 import { loadPipeline } from '../runner/pipeline.ts';
 import { command, configOf, withGraph, type CommonOptions } from './common.ts';
@@ -10,7 +11,9 @@ export const checkCommand = () =>
     .option('--json', 'the findings as JSON: [{"severity", "code", "task", "message"}]')
     .action(async (options: CommonOptions & { json?: true }) => {
       const config = configOf(options);
-      const pipeline = await loadPipeline(config.runnersFile);
+      const own = await loadPipeline(config.runnersFile);
+      // Hooks may be for what every daemon has.
+      const pipeline = withBuiltIn(own, config);
       const { fixtures, findings } = await readGraph(config, pipeline);
       const errors = findings.filter(({ severity }) => severity === 'error');
       if (options.json) {

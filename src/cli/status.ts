@@ -1,6 +1,7 @@
 import { describeUnserved, unservedTasks } from '../db/daemons.ts';
 import { describeOpen, readResources } from '../db/resources.ts';
 import { familyOf, statusReport, type Family, type FamilyReport, type StatusReport } from '../db/report.ts';
+import { isBuiltIn } from '../flows/built-in.ts';
 import { INITIAL, PROCESSING } from '../status/status.ts';
 import { command, withHome, type CommonOptions } from './common.ts';
 import { plural, print, printJson, table } from './output.ts';
@@ -23,7 +24,8 @@ export const statusCommand = () =>
 /** The report for people. */
 export function describeReport({ transients, states, others, tasks }: StatusReport): string {
   const inStates = (of: FamilyReport['states']) => Object.entries(of).map(([state, count]) => `${count} ${state}`).join(', ');
-  const families = FAMILIES.map((family) => ({ ...family, tasks: tasks.filter(({ kind }) => kind !== 'system' && familyOf(kind) === family.family) }));
+  const isShown = ({ name, kind, counts }: StatusReport['tasks'][number]) => kind !== 'system' && (!isBuiltIn(name) || Object.keys(counts).length > 0);
+  const families = FAMILIES.map((family) => ({ ...family, tasks: tasks.filter((task) => isShown(task) && familyOf(task.kind) === family.family) }));
   const isAlone = families.every(({ family, tasks: own }) => family === 'transients' || own.length === 0);
   return families
     .filter(({ family, tasks: own }) => own.length > 0 || (family === 'transients' && isAlone))

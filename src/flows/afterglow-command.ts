@@ -34,6 +34,9 @@ export interface CommandResult {
 /** What of the daemon's environment its commands need: the same database, the same settings. */
 const PASSED = /^(AFTERGLOW_|PG|DATABASE_URL$|REDIS_URL$|ENGINE$|XDG_|NODE_EXTRA_CA_CERTS$)/;
 
+/** A daemon within a job would wait for itself. */
+const ENDLESS = new Set(['start', 'worker']);
+
 const output = z.object({ exitCode: z.number().int().nullable(), signal: z.string().nullable(), stdout: z.string(), stderr: z.string() });
 
 /**
@@ -43,7 +46,7 @@ const output = z.object({ exitCode: z.number().int().nullable(), signal: z.strin
 export class AfterglowCommand extends ScriptJobRunner<CommandArguments, CommandResult> {
   readonly taskName = COMMAND_JOB;
   override readonly description = 'Runs a command of afterglow that somebody has put into the queue.';
-  readonly args = z.object({ command: z.string().regex(/^[a-z][a-z-]*( [a-z][a-z-]*)*$/), args: z.array(z.string()), user: z.string(), folder: z.string() });
+  readonly args = z.object({ command: z.string().regex(/^[a-z][a-z-]*( [a-z][a-z-]*)*$/).refine((name) => !ENDLESS.has(name), 'a command that comes to an end'), args: z.array(z.string()), user: z.string(), folder: z.string() });
   override readonly result = z.object({ exitCode: z.number().int(), stdout: z.string(), stderr: z.string() });
   override readonly script = new URL('captured-command.ts', import.meta.url);
   override readonly interpreter = process.execPath;

@@ -2,7 +2,12 @@ import type { Config } from '../config.ts';
 import { FailureMail, FailureWebhook, type NoticeWorld } from '../notices/failure-notice.ts';
 import { HttpRequest } from '../notices/http-request.ts';
 import type { Pipeline } from '../runner/pipeline.ts';
-import { AfterglowCommand } from './afterglow-command.ts';
+import { AfterglowCommand, COMMAND_JOB } from './afterglow-command.ts';
+
+const NAMES: ReadonlySet<string> = new Set([COMMAND_JOB, 'http request', 'failure mail', 'failure webhook']);
+
+/** Whether it is one of the jobs that every daemon has. */
+export const isBuiltIn = (job: string): boolean => NAMES.has(job);
 
 /** A pipeline with the jobs that every daemon has. */
 export function withBuiltIn(pipeline: Pipeline, config: Pick<Config, 'runnersFile' | 'smtpUrl' | 'mailFrom' | 'onFailure'>): Pipeline {

@@ -7,7 +7,7 @@ import { AfterglowError, ConfigError, HookError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Hook, HookEnd, HookRun } from '../runner/hook.ts';
 import type { Json } from '../runner/outcome.ts';
-import { matches } from './matches.ts';
+import { matches } from '../runner/matches.ts';
 
 /** How long a hook may take that does not say, seconds. */
 const TIME_LIMIT_SECONDS = 30;

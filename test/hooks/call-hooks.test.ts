@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { callHooks } from '../../src/hooks/call-hooks.ts';
-import { matches } from '../../src/hooks/matches.ts';
+import { matches } from '../../src/runner/matches.ts';
+import { checkHooks } from '../../src/runner/check/hooks.ts';
 import { hook, type Hook, type HookEnd, type HookRun } from '../../src/runner/hook.ts';
 import { createWorld } from '../engine/create-world.ts';
 import { throws, writes, type Script } from '../engine/scripted-runner.ts';
@@ -111,6 +112,10 @@ describe('hooks', () => {
   });
 
   test('of one name, or that do nothing, are refused', () => {
+    expect(checkHooks([{ name: 'x', tasks: ['Host mach', 'Host *', 'Nothing *'], before: () => {} }, { name: 'x', tasks: '*' }], ['Host match']).map(({ severity, message }) => `${severity}: ${message}`)).toEqual([
+      'error: The hook "x" is for "Host mach", which is no task; did you mean "Host match"?', 'error: The hook "x" is for "Nothing *", which is no task.',
+      'error: Two hooks are called "x".', 'error: The hook "x" has neither before nor after, so it does nothing.',
+    ]);
     expect(() => callHooks([{ name: 'x', tasks: '*', before: () => {} }, { name: 'x', tasks: '*', after: () => {} }], { hot: database.hot, log: silent })).toThrow('Two hooks are called "x".');
     expect(() => callHooks([{ name: 'x', tasks: '*' }], { hot: database.hot, log: silent })).toThrow('neither "before" nor "after"');
   });
