@@ -1,4 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { REQUEST_KIND } from '../runner/request.ts';
+import { OMITTED } from '../status/status.ts';
 
 /** What was changed of an object: figures by name, or the result of a task. */
 export type Change = { subjectId: string } & ({ fields: readonly string[] } | { resultOf: number });
@@ -89,7 +91,7 @@ with chosen as materialized (
     join subject s on s.id = r.subject_id
     join task t on t.id = r.task_id
     join status x on x.id = r.status_id
-   where r.status_id <> 1 or r.due_at is not null),
+   where (r.status_id <> 1 or r.due_at is not null) and not (s.kind = '${REQUEST_KIND}' and x.message = '${OMITTED}')),
 sent as (
   update task_register r
      set status_id = 1, cause = 'reset', actor = ?, due_at = null, dispatched_at = null, setbacks = 0, failure = null, reason = null, waits_for = null,

@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { RefusedError } from '../errors.ts';
 import { valueOf } from '../db/value-of.ts';
-import { PROCESSING } from '../status/status.ts';
+import { REQUEST_KIND } from '../runner/request.ts';
+import { OMITTED, PROCESSING } from '../status/status.ts';
 import { assertKnown, textArray } from './known-names.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
 
@@ -90,7 +91,11 @@ async function sendBackNow(tx: EntityManager, sql: string, params: readonly unkn
 /** The entries that a filter means and that are not at the beginning anyhow. A condition stands there only if it is asked for, so that PostgreSQL can use the index of a name. */
 function chosen(filter: EntryFilter, waitingToo: boolean): { sql: string; params: unknown[] } {
   const { subjects, tasks, statuses, kinds, objectsOnly, nameLike, since, whereMissing, overridden } = filter;
-  const conditions: [sql: string, ...params: unknown[]][] = [['(r.status_id <> 1 or r.due_at is not null)']];
+  // What does not apply to a request stays so: whoever means it puts the task on the request's list.
+  const conditions: [sql: string, ...params: unknown[]][] = [
+    ['(r.status_id <> 1 or r.due_at is not null)'],
+    [`(s.kind <> '${REQUEST_KIND}' or r.status_id <> all (array(select id from status where message = '${OMITTED}')))`],
+  ];
   if (subjects !== undefined) conditions.push(['s.name = any (?::text[])', textArray(subjects)]);
   if (tasks !== undefined) conditions.push(['t.name = any (?::text[])', textArray(tasks)]);
   if (kinds !== undefined) conditions.push(['s.kind = any (?::text[])', textArray(kinds)]);

@@ -152,6 +152,18 @@ describe('a list of tasks', () => {
     expect(events.map(({ kind, task }) => [kind, task])).toEqual([['received', null], ['omitted', 'Newsletter'], ['added', 'Export'], ['approved', null]]);
   });
 
+  it('keeps what is omitted off it, whatever is reset', async () => {
+    forgetAfterwards(database);
+    const { desk, work } = await givenRequests(database, TASKS);
+    const name = await takeOne(desk);
+    await approve(desk, { request: name, by });
+    await work();
+    expect((await resetEntries(database.em(), { subjects: [name] }, by)).map(({ task }) => task)).toEqual(['Accounts', 'Newsletter']);
+    expect(await resetEntries(database.em(), { statuses: ['omitted'] }, by)).toEqual([]);
+    await work();
+    expect(await states(name)).toEqual({ Accounts: 'success', Newsletter: 'success', Export: 'omitted' });
+  });
+
   it('is approved as it was seen, not as somebody has made it since', async () => {
     forgetAfterwards(database);
     const { desk } = await givenRequests(database, TASKS);
