@@ -38,7 +38,7 @@ export interface WatchOptions {
 
 const LOOK_MS = 500;
 /** Objects whose entries are explained in one question. */
-const AT_ONCE = 500;
+const AT_ONCE = 100;
 
 /**
  * Watches objects until each is completed or stuck, by what keeps its entries from running, so that it always comes to an end: where nothing
@@ -52,24 +52,46 @@ export async function watchObjects(database: Pick<Database, 'em' | 'hot'>, names
   let moved = began;
   let before = '';
   for (;;) {
+    const looked = performance.now();
     const rows = await statesOf(database, names);
     const now = performance.now();
+    const lookedMs = now - looked;
     const seen = JSON.stringify(rows);
     if (seen !== before) moved = now;
     before = seen;
-    const atRest = rows.every(({ state }) => state === 'completed' || state === 'blocked');
     onProgress?.(progressOf(rows));
-    if (!atRest && wait && now - began < mostSeconds * 1000) {
-      const isQuiet = now - moved >= patienceSeconds * 1000;
-      if (!isQuiet || (await explained(database, rows, options)).some(({ state }) => state === 'open')) {
-        // Asked again when nothing has moved for as long once more: asking costs more than looking.
-        if (isQuiet) moved = now;
-        await delay(LOOK_MS);
+    const open = rows.filter((row) => !isAtRest(row)).map(({ name }) => name);
+    const isOver = !wait || now - began >= mostSeconds * 1000;
+    let stuck: ReadonlyMap<string, BatchObject> | undefined;
+    if (open.length > 0 && !isOver) {
+      // Asked again when nothing has moved for as long once more: asking costs more than looking.
+      if (now - moved >= patienceSeconds * 1000) {
+        moved = now;
+        stuck = await allStuck(database, open, options);
+      }
+      if (stuck === undefined) {
+        // A look at very many objects takes a while; it should not take all of the database's time.
+        await delay(Math.max(LOOK_MS, 5 * lookedMs));
         continue;
       }
     }
-    return explained(database, rows, options);
+    const found = new Map([...(await judged(database, rows.filter(({ state }) => state === 'blocked').map(({ name }) => name), options)), ...(stuck ?? [])]);
+    return rows.map(({ name, state }) => found.get(name) ?? { name, state: state === 'completed' ? 'completed' : 'open', because: '' });
   }
+}
+
+const isAtRest = ({ state }: Row): boolean => state === 'completed' || state === 'blocked';
+
+/** What keeps each of the objects, where none of them will move; undefined as soon as one is found that will. */
+async function allStuck(database: Pick<Database, 'hot'>, names: readonly string[], options: WatchOptions): Promise<ReadonlyMap<string, BatchObject> | undefined> {
+  const found = new Map<string, BatchObject>();
+  for (let from = 0; from < names.length; from += AT_ONCE) {
+    for (const [name, object] of await judged(database, names.slice(from, from + AT_ONCE), options)) {
+      if (object.state === 'open') return undefined;
+      found.set(name, object);
+    }
+  }
+  return found;
 }
 
 interface Row {
@@ -87,7 +109,7 @@ async function statesOf({ em }: Pick<Database, 'em'>, names: readonly string[]):
             (select max(r.last_modified) || '' || sum(r.attempt) from task_register r where r.subject_id = s.id) as changed
        from jsonb_array_elements_text(?::jsonb) with ordinality as g(name, place)
        join subject s on s.kind = 'transient' and s.name = g.name
-       left join subject_state v on v.subject_id = s.id
+       left join lateral (select * from subject_state v where v.subject_id = s.id) v on true
       order by g.place`,
     [JSON.stringify(names)],
   );
@@ -100,18 +122,19 @@ function progressOf(rows: readonly Row[]): BatchProgress {
   return { completed, stuck, open: rows.length - completed - stuck, entries: sum(({ total }) => total), done: sum(({ done }) => done) };
 }
 
-async function explained(database: Pick<Database, 'hot'>, rows: readonly Row[], { runners }: WatchOptions): Promise<BatchObject[]> {
-  const found = new Map<string, BatchObject>(rows.filter(({ state }) => state === 'completed').map(({ name }) => [name, { name, state: 'completed', because: '' }]));
-  const others = rows.map(({ name }) => name).filter((name) => !found.has(name));
-  for (let from = 0; from < others.length; from += AT_ONCE) {
-    const snapshot = await readSnapshot(database.hot.run, others.slice(from, from + AT_ONCE));
-    const now = new Date(snapshot.now);
-    for (const [name, of] of Map.groupBy(explain(snapshot, runners), ({ subject }) => subject)) found.set(name, judge(name, of, now));
+async function judged(database: Pick<Database, 'hot'>, names: readonly string[], { runners }: WatchOptions): Promise<Map<string, BatchObject>> {
+  const found = new Map<string, BatchObject>();
+  for (let from = 0; from < names.length; from += AT_ONCE) {
+    const chunk = names.slice(from, from + AT_ONCE);
+    const snapshot = await readSnapshot(database.hot.run, chunk);
+    const bySubject = Map.groupBy(explain(snapshot, runners), ({ subject }) => subject);
+    for (const name of chunk) found.set(name, judge(name, bySubject.get(name) ?? [], new Date(snapshot.now)));
   }
-  return rows.map(({ name }) => found.get(name) ?? { name, state: 'stuck', because: 'No task is for it.' });
+  return found;
 }
 
 function judge(name: string, entries: readonly Explanation[], now: Date): BatchObject {
+  if (entries.length === 0) return { name, state: 'stuck', because: 'No task is for it.' };
   if (entries.every(({ type }) => type === 'success')) return { name, state: 'completed', because: '' };
   if (entries.some(({ obstacles }) => obstacles.every(willPass))) return { name, state: 'open', because: '' };
   const reasons = entries
@@ -138,8 +161,6 @@ function willPass(obstacle: Obstacle): boolean {
       return obstacle.opensAt !== null;
     case 'on schedule':
       return obstacle.nextAt !== null;
-    case 'hold':
-      return obstacle.until !== null;
     default:
       return false;
   }
