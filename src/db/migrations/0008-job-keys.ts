@@ -37,7 +37,7 @@ create index job_key on job (task_id, key, subject_id) where key is not null;
 create index job_admitted on job (task_id, key) where key is not null and ended_at is null and not parked;
 create index job_parked on job (task_id, key, subject_id) where ended_at is null and parked;
 create index job_limit on job (task_id, limit_id, ended_at) where limit_id is not null;
-create index job_skipped on job (task_id) where skip is not null;
+create index job_skipped on job (task_id, ended_at) where state = 'skipped';
 `;
 
 // Jobs that were enqueued in this transaction get their keys. What could be admitted is so when it commits.

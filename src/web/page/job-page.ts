@@ -38,6 +38,7 @@ function body(job: JobDetails, attempts: readonly JobAttempt[], links: Links): H
     ${job.startedAt === null ? '' : fact('Last begun', instant(job.startedAt, now))}
     ${job.endedAt === null ? '' : fact('Ended', html`${instant(job.endedAt, now)}${tookOf(job) === '' ? '' : `, after ${tookOf(job)}`}`)}
     ${fact('Attempts', html`${count(job.attempts)}${job.requeues === 0 ? '' : `, requeued ${count(job.requeues)} times`}`)}
+    ${job.key === null ? '' : fact('Key', html`${job.key}${job.merged === 0 ? '' : `, ${count(job.merged)} more merged into it`}`)}
     ${job.priority === 0 ? '' : fact('Priority', html`${job.priority}`)}
     ${job.timeoutSeconds === null ? '' : fact('Time limit', html`${span(job.timeoutSeconds)}`)}
     ${job.parents.length === 0 ? '' : fact('Parents', html`${job.parents.slice(0, 100).map((id) => link(id))}`)}

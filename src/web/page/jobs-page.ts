@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
 import type { Run } from '../../db/hot.ts';
+import { skipReasons } from '../../jobs/keyed-runs.ts';
 import { listJobs } from '../../jobs/read.ts';
 import type { JobDetails, JobState } from '../../runner/jobs.ts';
 import type { Links } from '../links.ts';
@@ -10,6 +11,9 @@ import { count, icon, instant, span, type Html, type Sign } from './words.ts';
 
 /** Jobs that a page lists. */
 const LISTED = 50;
+
+/** Reasons of skipped jobs are counted over so many days. */
+const REASON_DAYS = 30;
 
 /** Each state of a job, with its drawing and colour. */
 const JOB_STATES: Readonly<Record<JobState, Sign>> = { pending: 'blank', running: 'warning', completed: 'success', skipped: 'success', failed: 'error', cancelled: 'error' };
@@ -23,6 +27,8 @@ export async function jobsPage(run: Run, links: Links, version: string | undefin
   const types = await readJobTypes(run);
   const jobs = await listJobs(run, { names: name === undefined ? undefined : [name], states: state === undefined ? undefined : [state], enqueuedBefore: before, limit: LISTED + 1 });
   const now = new Date();
+  const since = new Date(now.getTime() - REASON_DAYS * 86_400_000);
+  const reasons = state === 'skipped' ? await skipReasons(run, name === undefined ? undefined : [name], since) : [];
   const body = html`
 <section aria-labelledby="types-title">
   <h2 id="types-title" class="summary">${summary(types)}</h2>
@@ -31,6 +37,7 @@ export async function jobsPage(run: Run, links: Links, version: string | undefin
 ${types.length === 0 ? '' : html`<section aria-labelledby="list-title">
   <h2 id="list-title">${[state ?? 'All', 'jobs', ...(name === undefined ? [] : [`of “${name}”`])].join(' ').replace(/^./, (letter) => letter.toUpperCase())}, the newest first</h2>
   ${filters(types, links, { name, state })}
+  ${reasons.length === 0 ? '' : html`<p id="reasons">Within ${REASON_DAYS} days: ${reasons.slice(0, 20).map(({ name: type, reason, count: n }) => html`${count(n)} ${type} (${reason}); `)}</p>`}
   <div class="scroll" role="region" aria-labelledby="list-title" tabindex="0">${list(jobs.slice(0, LISTED), links, now)}</div>
   ${jobs.length > LISTED ? html`<p><a href="${links.jobs({ name, state, before: jobs[LISTED - 1]!.enqueuedAt.toISOString() })}">Older ones</a></p>` : ''}
 </section>`}`;
