@@ -95,15 +95,16 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRun> {
   const notRun = { stderr: '', exitCode: null, exitSignal: null, wallSeconds: 0, keptFolder: undefined };
   if ('fault' in launch) return { ...notRun, ended: { failed: new ScriptDiedError({ failure: 'not started', script, message: launch.fault }) } };
   if (order.signal?.aborted === true) return { ...notRun, ended: { stopped: order.signal.reason } };
-  let folder: ScriptFolder | undefined;
   if (order.workingFolder !== undefined && !isFolder(order.workingFolder)) {
     return { ...notRun, ended: { failed: new ScriptDiedError({ failure: 'not started', script, message: noFolder(script, order.workingFolder) }) } };
   }
+  let folder: ScriptFolder | undefined;
   try {
     folder = await makeFolder(order.folders, path.basename(script));
     guardFromNowOn(folder.ofProcess);
     const run = await new Running(order, script).run(launch, folder.path, environment);
-    return { ...run, keptFolder: await folder.end(order.keepFolder ?? 'never', 'result' in run.ended) };
+    // What cannot be removed does not make the work undone.
+    return { ...run, keptFolder: await folder.end(order.keepFolder ?? 'never', 'result' in run.ended).catch(() => folder?.path) };
   } catch (error) {
     await folder?.end('never', false).catch(() => {});
     return { ...notRun, ended: { failed: notStarted(script, error) } };
@@ -129,9 +130,10 @@ class Running {
 
   /** @throws what kept it from being started */
   async run(launch: Launch, folder: string, environment: Readonly<Record<string, string>>): Promise<Omit<ScriptRun, 'keptFolder'>> {
-    const { args = [], input, workingFolder, resultBytes = RESULT_BYTES, onProgress = () => {}, onLine = () => {} } = this.#order;
+    const { args = [], input, workingFolder, resultBytes = RESULT_BYTES } = this.#order;
     const startedMs = performance.now();
     const mark = newMark();
+    const text = input === undefined ? '' : `${JSON.stringify(input)}\n`;
     const child = spawn(launch.file, [...launch.args, ...args], {
       // A process group of its own, to be killed as a whole, and which Ctrl-C on a terminal does not reach.
       detached: true,
@@ -140,20 +142,20 @@ class Running {
       env: { TMPDIR: folder, ...environment, AFTERGLOW_FOLDER: folder, [MARK]: mark },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    const lines = new NoiseLines(onLine);
-    const output = new ScriptOutput({ resultBytes, onProgress, onNoise: (bytes) => lines.push(bytes) });
     const over = ended(child);
+    if (child.pid === undefined) await over.started;
+    const pid = child.pid!;
+    const lines = new NoiseLines((line) => this.#tell(() => this.#order.onLine?.(line)));
+    const output = new ScriptOutput({ resultBytes, onProgress: (fraction) => this.#tell(() => this.#order.onProgress?.(fraction)), onNoise: (bytes) => lines.push(bytes) });
     child.stdin.on('error', () => {});
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => this.#stderr.add(chunk));
-    if (child.pid === undefined) await over.started;
-    const pid = child.pid!;
     this.#group = new ProcessGroup(pid, mark);
     guardGroup(pid);
     goFirst(pid);
     const unwatch = this.#watch();
     try {
-      child.stdin.end(input === undefined ? '' : `${JSON.stringify(input)}\n`);
+      child.stdin.end(text);
       const { code, signal } = await over.exit;
       await this.#clear(pid, over.closed, child);
       sweepLater(mark);
@@ -210,9 +212,9 @@ class Running {
     const patience = new AbortController();
     await Promise.race([closed, delay(LAST_OUTPUT_MS, undefined, { signal: patience.signal }).catch(() => {})]);
     patience.abort();
-    if (this.#stop === undefined && hasMembers(pid)) {
+    if (hasMembers(pid)) {
       await this.#group!.kill();
-      this.#order.onLine?.('(processes that the script had started and left behind were killed)');
+      this.#tell(() => this.#order.onLine?.('(processes that the script had started and left behind were killed)'));
     }
     child.stdout.destroy();
     child.stderr.destroy();
@@ -237,6 +239,15 @@ class Running {
       return { result: result() };
     } catch (error) {
       return { failed: error as ScriptError };
+    }
+  }
+
+  /** What a listener throws is not the script's, and would end the process. */
+  #tell(listener: () => void): void {
+    try {
+      listener();
+    } catch {
+      // Whoever listens looks after itself.
     }
   }
 

@@ -57,6 +57,13 @@ describe('a script', () => {
   });
 });
 
+test('a listener that throws ends neither the script nor us', async () => {
+  const fails = () => {
+    throw new Error('the log is full');
+  };
+  expect((await runSh(`echo one; echo "== PROGRESS 0.5 =="\n${said('{"status": "success"}')}`, { onLine: fails, onProgress: fails })).ended).toHaveProperty('result');
+});
+
 describe('a script fails, and is said to', () => {
   test('Md8: by its exit code, with the last lines of standard error', async () => {
     const { failed, stderr } = await failure('echo "first" >&2; echo "no such table" >&2; exit 3');
@@ -117,6 +124,7 @@ describe('a script fails, and is said to', () => {
     expect((await runScript({ script: text, interpreter: 'cat', args: ['a\0b'], folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: expect.stringMatching(/could not be started: .*null bytes/) } });
     expect((await runScript({ script: text, interpreter: 'cat', workingFolder: path.join(folder, 'gone'), folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: `The script ${text} should start in ${path.join(folder, 'gone')}, which is no folder.` } });
     expect((await runScript({ script: text, interpreter: 'cat', args: ['x'.repeat(5_000_000)], folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: expect.stringContaining('E2BIG') } });
+    expect((await runScript({ script: text, interpreter: 'cat', input: 5n as never, folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: expect.stringContaining('BigInt') } });
     // Which the C library would give to a shell.
     await chmod(text, 0o755);
     expect((await runScript({ script: text, folders: folder })).ended).toMatchObject({ failed: { failure: 'not started', message: expect.stringContaining('is no program, has no shebang') } });
