@@ -6,6 +6,7 @@ import { JobCancelledError, JobFailedError, PermanentError, UnknownNameError } f
 import { describeObstacle } from '../../src/engine/explain/describe.ts';
 import { explain } from '../../src/engine/explain/obstacles.ts';
 import { readSnapshot } from '../../src/engine/explain/snapshot.ts';
+import { retryEntries } from '../../src/engine/reset.ts';
 import { skip } from '../../src/runner/job.ts';
 import type { OpenJobs } from '../../src/jobs/open.ts';
 import { step, type Job, type JobRef } from '../../src/runner/jobs.ts';
@@ -109,6 +110,25 @@ describe('jobs in a row', () => {
     expect(await jobs.wait(second!, { timeoutSeconds: 10 })).toBe(2);
     expect(await jobs.requeue(third!)).toEqual([third!.id]);
     expect(await jobs.wait(third!, { timeoutSeconds: 10 })).toBe(3);
+    await sound();
+  });
+
+  it('go on by "afterglow retry" too, together or alone', async () => {
+    let isBroken = true;
+    const scan = new ScriptedJob('Scan', ({ n }) => {
+      if (n === 1 && isBroken) throw new PermanentError('no such field');
+      return n;
+    });
+    const { jobs, work } = await createJobWorld(database, [scan]);
+    await work();
+    const [first, second] = await jobs.chain([1, 2].map((n) => step(scan, { n })));
+    await expect(jobs.wait(second!, { timeoutSeconds: 10 })).rejects.toBeInstanceOf(JobCancelledError);
+    expect(await retryEntries(database.em(), { subjects: [second!.id] }, 'ada')).toHaveLength(1);
+    expect(await jobs.get(second!)).toMatchObject({ state: 'pending', requeues: 1, endedAt: null });
+    await sound();
+    isBroken = false;
+    expect(await retryEntries(database.em(), { tasks: ['Scan'] }, 'ada')).toHaveLength(1);
+    expect(await jobs.wait(second!, { timeoutSeconds: 10 })).toBe(2);
     await sound();
   });
 

@@ -243,7 +243,6 @@ begin
     returning r.subject_id)
   select array_agg(s.subject_id order by s.subject_id) into ids from sent s;
   update subject s set public_timestamp = j.enqueued_at from job j where s.id = any (ids) and j.subject_id = s.id;
-  update job set requeues = requeues + 1 where subject_id = any (ids);
   return query select unnest(ids)::text;
 end $$;
 `;
@@ -316,7 +315,8 @@ begin
   end if;
   with written as (
     update job j
-       set state = m.state, ended_at = case when m.state is not null then clock_timestamp() end
+       set state = m.state, ended_at = case when m.state is not null then clock_timestamp() end,
+           requeues = j.requeues + (m.state is null and j.state is not null)::integer
       from (select m.id, m.task_id,
                    case when m.to_id in (1, 2) then null when s.message in ('cancelled', 'skipped') then s.message when s.type = 'error' then 'failed' else 'completed' end as state
               from unnest(ids, tasks, tos) as m(id, task_id, to_id)
