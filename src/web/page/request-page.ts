@@ -78,7 +78,7 @@ function taskItem(view: RequestView, request: WholeRequest, task: RequestTaskRep
     ${task.warning === null ? '' : html`<p class="said near">${task.warning}</p>`}
     ${runs.length === 0 ? '' : runTable(runs)}
   </div>
-  <p class="figures-of">${task.attempts === 0 ? '' : html`<b>${amount(task.cost)}</b> cost<br><b>${task.seconds === null ? '–' : span(task.seconds)}</b> last run`}</p>
+  <p class="figures-of">${task.attempts === 0 ? '' : html`<span><b>${amount(task.cost)}</b> cost</span> <span><b>${task.seconds === null ? '–' : span(task.seconds)}</b> last run</span>`}</p>
   ${view.name === undefined ? '' : taskForms(view.links.requests, request, task)}
 </li>`;
 }
