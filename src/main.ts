@@ -22,6 +22,7 @@ Examples:
   afterglow run "Host match" 2002de             one runner on one transient, to try it
   afterglow retry --task "Host match" --dry-run which failed entries would be done again
   afterglow explain 2002de                      why it does not go on
+  afterglow jobs enqueue Greet '{"name": "Ada"}' --wait   one job of a type of your own, and what it gives
   afterglow export > results.csv                what was found out
 
 Exit codes:
