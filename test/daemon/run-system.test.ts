@@ -53,6 +53,24 @@ describe('a run of a system runner', () => {
     expect(end.cpuSeconds).toBeGreaterThanOrEqual(0);
   });
 
+  it('enqueues jobs together with its end, or not at all, and sees them itself', async () => {
+    await database.em().execute(`insert into status (message, type) values ('completed', 'success'), ('failed', 'error'), ('cancelled', 'error') on conflict do nothing`);
+    await database.em().execute(`insert into task (name, kind) values ('Mail', 'job:Mail')`);
+    const enqueues = async ({ jobs }: RunContext) => {
+      const first = await jobs.enqueue('Mail', { to: 'ada' });
+      const { id } = await jobs.enqueue('Mail', {}, { parent: first });
+      return { id, waitsFor: (await jobs.get(id)).waitsFor.length };
+    };
+    const failed = await run(async (context) => {
+      await enqueues(context);
+      throw new RangeError('fell');
+    });
+    expect(failed.error).toMatchObject({ message: 'fell' });
+    expect(await database.em().execute(`select from job`)).toEqual([]);
+    expect(await run(enqueues)).toMatchObject({ result: { waitsFor: 1 } });
+    expect(await database.em().execute(`select enqueued_by from job order by subject_id`)).toEqual([{ enqueued_by: '"Chore"' }, { enqueued_by: '"Chore"' }]);
+  });
+
   it.each<[string, (context: RunContext) => unknown, object]>([
     ['throws', async (context) => { await note(context, 'one'); throw new RangeError('fell'); }, { name: 'RangeError', message: 'fell' }],
     ['throws nothing', async (context) => { await note(context, 'one'); throw undefined as unknown as Error; }, { message: 'The runner threw nothing.' }],
