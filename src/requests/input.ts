@@ -23,8 +23,18 @@ const NOTHING = new Set(['', 'n/a', 'na', 'none', 'null', '-', 'unknown']);
 
 const prose = (most: number) => {
   const error = `text of at most ${most.toLocaleString('en')} characters`;
-  return z.string({ error }).refine((value) => value.length <= most && value.isWellFormed() && !value.includes('\0'), { error });
+  return z.string({ error }).refine((value) => value.length <= most && isText(value), { error });
 };
+
+/** PostgreSQL cannot keep a NUL, nor half of a surrogate pair. */
+const isText = (value: string): boolean => value.isWellFormed() && !value.includes('\0');
+
+/** Whether all texts of a JSON value can be kept, names too. */
+function isKeepable(value: unknown): boolean {
+  if (typeof value === 'string') return isText(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, one]) => isText(name) && isKeepable(one));
+}
 
 const instant = z.string({ error: TIMESTAMP }).transform((value, context) => {
   const at = parseTimestamp(value.trim());
@@ -45,11 +55,11 @@ const fields = z.strictObject({
   identifiers: z
     .record(
       z.string().regex(NAME, { error: 'names of identifiers of letters, digits and _ . : -' }),
-      z.union([z.string().max(500).refine((value) => value.isWellFormed() && !value.includes('\0')), z.number(), z.boolean(), z.null()], { error: IDENTIFIER }),
+      z.union([z.string().max(500).refine(isText), z.number(), z.boolean(), z.null()], { error: IDENTIFIER }),
       { error: 'an object of identifiers, such as {"uuid": "…"}' },
     )
     .nullish(),
-  details: z.record(z.string(), z.json(), { error: DETAILS }).refine((value) => JSON.stringify(value).length <= 20_000 && !JSON.stringify(value).includes(String.raw`\u0000`), { error: DETAILS }).nullish(),
+  details: z.record(z.string(), z.json(), { error: DETAILS }).refine((value) => JSON.stringify(value).length <= 20_000 && isKeepable(value), { error: DETAILS }).nullish(),
   notes: prose(5000).nullish(),
 });
 
@@ -83,7 +93,7 @@ function identifiersOf(given: Readonly<Record<string, string | number | boolean 
 }
 
 /** Whether a name and a value make an identifier. */
-export const isIdentifier = (name: string, value: string): boolean => NAME.test(name) && value.length <= 500 && value.isWellFormed() && !value.includes('\0') && !saysNothing(value);
+export const isIdentifier = (name: string, value: string): boolean => NAME.test(name) && value.length <= 500 && isText(value) && !saysNothing(value);
 
 /** Whether a text stands for nothing, as `n/a` does. */
 export const saysNothing = (value: string): boolean => NOTHING.has(value.trim().toLowerCase());

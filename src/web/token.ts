@@ -32,7 +32,10 @@ function credentialsOf(header: string): { name: string | undefined; token: strin
   if (scheme.toLowerCase() !== 'basic') return undefined;
   const text = Buffer.from(value, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  return colon === -1 ? undefined : { name: text.slice(0, colon).trim() || undefined, token: text.slice(colon + 1) };
+  return colon === -1 ? undefined : { name: cleanText(text.slice(0, colon)).trim().slice(0, 100) || undefined, token: text.slice(colon + 1) };
 }
+
+/** A text without what no database keeps: NUL, and halves of characters. */
+export const cleanText = (text: string): string => text.replaceAll('\0', '').toWellFormed();
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

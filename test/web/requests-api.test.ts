@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { serveWeb, type WebOptions } from '../../src/web/web.ts';
@@ -100,6 +101,31 @@ describe('POST /api/v1/requests', () => {
     expect((await call('GET', '')).body.requests).toHaveLength(3);
     const empty = await app.request('/api/v1/requests', { method: 'POST', body: new FormData() });
     expect(empty.status).toBe(400);
+  });
+});
+
+describe('whatever is sent', () => {
+  it('is taken or refused, and never breaks anything', { timeout: 60_000 }, async () => {
+    const { call, taken, app } = await given();
+    const name = await taken({ email: 'first@example.org' });
+    const odd = fc.constantFrom('', '\0', '\ud800', 'x'.repeat(6000), '<script>', "' or 1=1 --", '\u202e', 'n/a');
+    const text = fc.oneof(odd, fc.string({ unit: 'binary' }), fc.emailAddress(), fc.constant('delete'), fc.constant('2026-11-20'));
+    const value: fc.Arbitrary<unknown> = fc.oneof(text, fc.jsonValue({ stringUnit: 'binary' }), fc.dictionary(text, fc.oneof(text, fc.jsonValue()), { maxKeys: 3 }));
+    // Good but for some fields, so that what is odd gets past the first look.
+    const request = fc.record({ email: fc.oneof(fc.emailAddress(), value), request_type: fc.constant('delete'), request_date: fc.constant('2026-11-20'), request_due_date: value, identifiers: fc.oneof(value, fc.dictionary(fc.constant('uuid'), text)), details: value, notes: text }, { requiredKeys: ['request_type', 'request_date'] });
+    const act = fc.record({ by: text, reason: text, text, name: fc.oneof(text, fc.constant('uuid')), value: text, again: fc.boolean(), attempt: fc.nat(), seen: text }, { requiredKeys: [] });
+    const acts = ['approve', 'withdraw-approval', 'comments', 'identifiers', 'tasks/Accounts/omit', 'tasks/Accounts/add', 'tasks/Accounts/run', 'tasks/%00/run', 'tasks/%ED%A0%80/run'];
+    await fc.assert(fc.asyncProperty(fc.oneof(request, value), async (body) => {
+      expect([201, 400, 409]).toContain((await call('POST', '', JSON.stringify(body))).status);
+    }), { numRuns: 60 });
+    await fc.assert(fc.asyncProperty(fc.constantFrom(...acts), act, async (path, body) => {
+      expect([200, 202, 400, 404, 409]).toContain((await call('POST', `/${name}/${path}`, JSON.stringify(body))).status);
+    }), { numRuns: 60 });
+    await fc.assert(fc.asyncProperty(fc.constantFrom('text/csv', 'application/json', 'multipart/form-data; boundary=x', 'multipart/form-data', ''), fc.uint8Array({ maxLength: 200 }), async (type, bytes) => {
+      const answer = await app.request('/api/v1/requests', { method: 'POST', headers: { 'content-type': type }, body: bytes as Uint8Array<ArrayBuffer> });
+      expect([400, 415]).toContain(answer.status);
+    }), { numRuns: 60 });
+    for (const path of ['/%00', '/%00/approve', `/${name}/tasks/%00`]) expect((await call('GET', path)).status, path).toBe(404);
   });
 });
 

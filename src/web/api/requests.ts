@@ -12,7 +12,7 @@ import { runNow } from '../../requests/run-now.ts';
 import { takeIn } from '../../requests/take-in.ts';
 import type { RequestLinks } from '../links.ts';
 import { jsonReply, type Ask, type Reply, type Route } from '../route.ts';
-import type { Caller } from '../token.ts';
+import { cleanText, type Caller } from '../token.ts';
 import { readIntake } from './intake.ts';
 import { errorReply, refusal } from './refusals.ts';
 
@@ -48,6 +48,7 @@ type Act = z.output<typeof act>;
 export function createRequestApi({ desk, links, guard }: RequestDeps): Route[] {
   const { run } = desk.database.hot;
   const guarded = (handler: (ask: Ask, caller: Caller) => Promise<Reply>) => async (ask: Ask): Promise<Reply> => {
+    if (Object.values(ask.params).some((part) => part !== cleanText(part))) return errorReply(404, 'UNKNOWN_NAME', 'Nothing has such a name.');
     const caller = guard(ask);
     if ('status' in caller) return errorReply(caller.status as 401, caller.status === 401 ? 'TOKEN_NEEDED' : 'CLOSED', String(caller.body).trim());
     return handler(ask, caller).catch(refusal);
@@ -131,7 +132,7 @@ async function readAct(ask: Ask): Promise<Act | Reply> {
   if (!(ask.header('content-type') ?? '').toLowerCase().startsWith('application/json')) return errorReply(415, 'MEDIA_TYPE', 'An act is sent as application/json, or without a body.');
   const [value] = (await readIntake('application/json', bytes))!.values;
   const read = act.safeParse(value);
-  if (read.success) return read.data;
+  if (read.success) return Object.fromEntries(Object.entries(read.data).map(([key, one]) => [key, typeof one === 'string' ? cleanText(one) : one])) as Act;
   throw new RequestProblemsError(read.error.issues.map((issue) => ({
     field: issue.path.join('.') || 'body', expected: issue.message, found: shownValue((value as Record<string, unknown> | null)?.[String(issue.path[0])]),
   })));

@@ -17,6 +17,7 @@ import { actorOf, MOST_INTAKE_BYTES, type RequestDeps } from '../api/requests.ts
 import type { Links, RequestLinks } from '../links.ts';
 import { htmlReply, seeOther, textReply, type Ask, type Reply, type Route } from '../route.ts';
 import { fileReply } from '../stored-file.ts';
+import { cleanText } from '../token.ts';
 import { requestCostsPage } from './request-costs.ts';
 import { requestIntakePage } from './request-intake.ts';
 import { requestListPage } from './request-list.ts';
@@ -47,6 +48,7 @@ export function createRequestPages({ desk, links, all, guard, version, productsF
     method,
     path: `/requests${at}`,
     handler: async (ask) => {
+      if (Object.values(ask.params).some((part) => part !== cleanText(part))) return textReply('Nothing has such a name.', 404);
       const caller = guard(ask);
       if ('status' in caller) return caller;
       const view = { links: all, version, name: caller.name ?? cookieName(ask), now: desk.clock.now() };
@@ -162,14 +164,14 @@ function said(reason: string | undefined): string {
 function cookieName(ask: Ask): string | undefined {
   const [, value] = new RegExp(`(?:^|;\\s*)${NAME_COOKIE}=([^;]*)`).exec(ask.header('cookie') ?? '') ?? [];
   try {
-    return decodeURIComponent(value ?? '').trim().slice(0, 100) || undefined;
+    return cleanText(decodeURIComponent(value ?? '')).trim().slice(0, 100) || undefined;
   } catch {
     return undefined;
   }
 }
 
 const isForm = (type: string): boolean => type.toLowerCase().startsWith('application/x-www-form-urlencoded');
-const formOf = (bytes: Uint8Array): Form => Object.fromEntries(new URLSearchParams(Buffer.from(bytes).toString('utf8')));
+const formOf = (bytes: Uint8Array): Form => Object.fromEntries([...new URLSearchParams(Buffer.from(bytes).toString('utf8'))].map(([name, value]) => [name, cleanText(value)]));
 
 async function readForm(ask: Ask): Promise<Form | undefined> {
   const bytes = await ask.body(MOST_FORM_BYTES);
