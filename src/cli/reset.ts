@@ -24,7 +24,7 @@ Examples:
   afterglow ${verb} --name-like "2010*" --task Distance of all objects whose names begin like this
   afterglow ${verb} --where-missing redshift            of all objects without a redshift
 
-Names are exact: 2010a is not 2010ag. Filters are joined by "and". Jobs and runs are left alone unless --kind or --task names them.
+Names are exact: 2010a is not 2010ag. Filters are joined by "and". Jobs, runs and requests are left alone unless --kind or --task names them.
 `;
 
 const withFilter = (of: Command): Command =>

@@ -13,7 +13,7 @@ export interface EntryFilter {
   tasks?: readonly string[];
   statuses?: readonly string[];
   kinds?: readonly string[];
-  /** Only objects, and neither jobs nor runs, which have entries in the register as well. */
+  /** Only objects, and neither jobs nor runs nor requests, which have entries in the register as well. */
   objectsOnly?: boolean;
   /** Objects whose name is like this: `*` stands for any characters, `?` for one, everything else for itself. */
   nameLike?: string;
@@ -99,7 +99,7 @@ function chosen(filter: EntryFilter, waitingToo: boolean): { sql: string; params
   if (subjects !== undefined) conditions.push(['s.name = any (?::text[])', textArray(subjects)]);
   if (tasks !== undefined) conditions.push(['t.name = any (?::text[])', textArray(tasks)]);
   if (kinds !== undefined) conditions.push(['s.kind = any (?::text[])', textArray(kinds)]);
-  if (objectsOnly === true) conditions.push([`s.kind !~ '^(job|run):'`]);
+  if (objectsOnly === true) conditions.push([`s.kind !~ '^(job:|run:|request$)'`]);
   if (nameLike !== undefined) conditions.push(['s.name like ?', likePattern(nameLike)]);
   if (since !== undefined) conditions.push(['r.last_modified >= ?::timestamptz', since.toISOString()]);
   if (whereMissing !== undefined) conditions.push([`exists (select from (select ?::text as name) f where coalesce(${valueOf('f.name')}, 'null') = 'null')`, whereMissing]);

@@ -4,7 +4,7 @@ import { storable } from '../db/storable.ts';
 import { valueOf } from '../db/value-of.ts';
 import { RefusedError } from '../errors.ts';
 import type { Json } from '../runner/outcome.ts';
-import type { FoundObject } from './found-object.ts';
+import { assertEditable, type FoundObject } from './found-object.ts';
 import { rehearse } from './rehearse.ts';
 
 /** Who edits, and why. */
@@ -31,9 +31,10 @@ export interface EditReport {
  * value is told to stop and writes nothing. The figures are the person's from then on: fixtures and files leave them alone.
  *
  * @param values by name, see `parseValues`
- * @throws {RefusedError} a part of `data` is to be set inside of what is not there
+ * @throws {RefusedError} it is a request, or a part of `data` is to be set inside of what is not there
  */
 export async function editValues(em: EntityManager, object: FoundObject, values: ReadonlyMap<string, Json>, editor: Editor): Promise<EditReport> {
+  assertEditable(object);
   return rehearse(em, editor.dryRun === true, async (tx) => {
     await tx.execute(`select from subject where id = ? for no key update`, [object.id]);
     const changes: EditReport['changes'][number][] = [];

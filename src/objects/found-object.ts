@@ -1,12 +1,22 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { RefusedError, UnknownNameError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { REQUEST_KIND } from '../runner/request.ts';
 
 /** An object that a person named. */
 export interface FoundObject {
   id: string;
   kind: string;
   name: string;
+}
+
+/**
+ * Refuses requests, whose own commands know what a change of them means.
+ *
+ * @throws {RefusedError}
+ */
+export function assertEditable({ kind, name }: FoundObject): void {
+  if (kind === REQUEST_KIND) throw new RefusedError(`${name} is a request, which is not edited like other objects: "afterglow requests" changes it.`);
 }
 
 /**

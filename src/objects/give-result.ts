@@ -8,7 +8,7 @@ import type { Json } from '../runner/outcome.ts';
 import { isSubjectRunner, type TaskRunner } from '../runner/runner.ts';
 import { INITIAL, type StatusType } from '../status/status.ts';
 import { withoutSubject, type Editor, type EditReport } from './edit-values.ts';
-import type { FoundObject } from './found-object.ts';
+import { assertEditable, type FoundObject } from './found-object.ts';
 import { rehearse } from './rehearse.ts';
 
 /** A result that a person gives in the place of an attempt. */
@@ -29,6 +29,7 @@ export interface GivenResult {
  * @throws {RefusedError} the object does not go through the task, the status is no end, or the runner does not take the result
  */
 export async function giveResult(em: EntityManager, object: FoundObject, given: GivenResult, editor: Editor, runners: readonly TaskRunner[] = []): Promise<EditReport> {
+  assertEditable(object);
   const runner = runners.filter(isSubjectRunner).find(({ taskName }) => taskName === given.task);
   return rehearse(em, editor.dryRun === true, async (tx) => {
     const entry = await lockEntry(tx, object, given.task);

@@ -134,6 +134,13 @@ describe('a changed figure', () => {
     expect(await database.em().execute(`select from transient where spectroscopic_class = 'SN Ib'`)).toEqual([]);
   });
 
+  it('of a request is refused: its own commands change it', async () => {
+    const world = await allDone();
+    await world.add({ name: 'r1', kind: 'request' });
+    await expect(edit('r1', ['data.email=x'])).rejects.toThrow('r1 is a request');
+    await expect(give('r1', { task: 'Match', result: 1 })).rejects.toThrow('r1 is a request');
+  });
+
   it('Bd7: is that of the object of this name, and of none whose name has it in it', async () => {
     const world = await allDone();
     await edit('2010a', ['redshift=0.03']);

@@ -11,11 +11,12 @@ beforeAll(async () => {
 
 /** Objects of two kinds and a job, all of whose entries failed a moment ago. */
 async function given() {
-  const world = await createWorld(database, { tasks: { Match: {}, Fit: { kind: 'galaxy' }, Mail: { kind: 'job:Mail' } } });
-  await world.add('2010a', '2010ag', '2010_g', 'x2010a', { name: 'IC 494', kind: 'galaxy', data: { size: { a: 1 } } }, { name: 'job-1', kind: 'job:Mail' });
+  const world = await createWorld(database, { tasks: { Match: {}, Fit: { kind: 'galaxy' }, Forget: { kind: 'request' }, Mail: { kind: 'job:Mail' } } });
+  await world.add('2010a', '2010ag', '2010_g', 'x2010a', { name: 'IC 494', kind: 'galaxy', data: { size: { a: 1 } } }, { name: 'job-1', kind: 'job:Mail' }, { name: 'r1', kind: 'request' });
   for (const name of ['2010a', '2010ag', '2010_g', 'x2010a']) await world.put(name, 'Match', 'failed');
   await world.put('IC 494', 'Fit', 'failed');
   await world.put('job-1', 'Mail', 'failed');
+  await world.put('r1', 'Forget', 'failed');
   return world;
 }
 const meant = async (filter: EntryFilter): Promise<string[]> => (await resetEntries(database.em(), filter, 'ada', { dryRun: true })).map(({ subject }) => subject);
@@ -28,7 +29,7 @@ describe('the entries that a filter means', () => {
     ['a pattern in which _ and % are themselves', { nameLike: '2010_g' }, ['2010_g']],
     ['a pattern in which % is itself', { nameLike: '%' }, []],
     ['a kind', { kinds: ['galaxy'] }, ['IC 494']],
-    ['all objects, and no jobs', { objectsOnly: true }, ['2010_g', '2010a', '2010ag', 'IC 494', 'x2010a']],
+    ['all objects, and neither jobs nor requests', { objectsOnly: true }, ['2010_g', '2010a', '2010ag', 'IC 494', 'x2010a']],
     ['a time that has been', { since: new Date(Date.now() - 3_600_000), kinds: ['galaxy'] }, ['IC 494']],
     ['a time that is to come', { since: new Date(Date.now() + 3_600_000) }, []],
     ['a figure that is missing', { whereMissing: 'redshift', nameLike: '2010?' }, ['2010a']],

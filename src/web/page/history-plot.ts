@@ -1,4 +1,5 @@
 import { html } from 'hono/html';
+import { familyOf } from '../../db/report.ts';
 import type { StateCount } from '../../db/state-counts.ts';
 import type { Links } from '../links.ts';
 import { count, STATES, type Html } from './words.ts';
@@ -16,7 +17,7 @@ const STACK = STATES.map(({ state }) => state);
 
 /** How many objects were in each state over time, stacked, one plot for each kind; looks every half minute whether there is more. */
 export function historyPlots(counts: readonly StateCount[], links: Links): Html {
-  const kinds = [...Map.groupBy(counts, ({ kind }) => kind)].filter(([, of]) => of.some(({ total }) => total > 0));
+  const kinds = [...Map.groupBy(counts, ({ kind }) => kind)].filter(([kind, of]) => familyOf(kind) === 'transients' && of.some(({ total }) => total > 0));
   return html`<section id="history" class="history" aria-labelledby="history-title" hx-get="${links.history}?seen=${seenOf(counts)}" hx-trigger="every 30s" hx-swap="outerHTML">
   <h2 id="history-title">Over time</h2>
   ${kinds.length === 0 ? html`<p class="quiet">The counts are kept every minute; here they are drawn.</p>` : ''}
