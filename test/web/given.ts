@@ -24,8 +24,11 @@ export async function givenWeb(database: Database, options: Partial<WebOptions> 
   return { app, products: data, get: async (url, headers = {}) => app.request(url, { headers }) };
 }
 
+const asked = () => {
+  throw new Error('the database was asked');
+};
 /** A database that must not be asked. */
-export const noDatabase = { em: () => { throw new Error('the database was asked'); } } as unknown as Database;
+export const noDatabase = { em: asked, hot: { run: asked, transaction: asked } } as unknown as Database;
 
 /** Adds a task without an object, with ticks: `outcome` and, where it failed, the error. */
 export async function addSystemTask(database: Database, name: string, ticks: readonly { outcome: string; error?: object; log?: object[]; result?: object }[] = []): Promise<void> {

@@ -238,7 +238,7 @@ describe('the export', () => {
 });
 
 it('a page that cannot be made says so and nothing more', async () => {
-  const broken = { em: () => { throw new Error('secret detail'); } } as unknown as Database;
+  const broken = { em: () => { throw new Error('secret detail'); }, hot: {} } as unknown as Database;
   const { get } = await givenWeb(broken);
   const reply = await get('/');
   expect([reply.status, await reply.text()]).toEqual([500, 'This page could not be made; the log says why.\n']);
