@@ -13,7 +13,9 @@ import { sendMail } from './send-mail.ts';
 /** What is told of a failure; free of what looks like a secret. */
 export interface FailureNotice {
   task: string;
+  /** `transient`, one of yours, `job:<task>`, or `system` for a runner without an object. */
   kind: string;
+  /** The object, or the number of the job; empty where there is none. */
   subject: string;
   attempt: number;
   status: string;
@@ -88,7 +90,7 @@ export class FailureMail extends Teller {
   protected async tell(notice: FailureNotice, { mail: to }: Channels, id: string): Promise<string | undefined> {
     if (to.length === 0) return undefined;
     const { smtpUrl, mailFrom: from } = this.world.settings;
-    await sendMail(smtpUrl!, { from, to, subject: `[afterglow] ${headline(notice)}`, text: bodyOf(notice), messageId: `<afterglow-notice-${id}-${notice.attempt}@${from.split('@').at(-1)}>` });
+    await sendMail(smtpUrl!, { from, to, subject: `[afterglow] ${headline(notice)}`, text: bodyOf(notice), messageId: `<afterglow-notice-${id}@${from.split('@').at(-1)}>` });
     return to.join(', ');
   }
 }
@@ -107,17 +109,22 @@ export class FailureWebhook extends Teller {
   }
 }
 
-const headline = ({ task, kind, subject, status }: FailureNotice): string => `"${task}"${kind.startsWith(JOB_KIND) ? `, job ${subject},` : ` of ${subject}`} failed: ${status}`;
+function headline({ task, kind, subject, status }: FailureNotice): string {
+  const whose = kind.startsWith(JOB_KIND) ? `, job ${subject},` : subject === '' ? '' : ` of ${subject}`;
+  return `"${task}"${whose} failed: ${status}`;
+}
 
 function bodyOf(notice: FailureNotice): string {
   const { task, kind, subject, attempt, status, reason, failedAt, heldBack } = notice;
-  const [look, again] = kind.startsWith(JOB_KIND) ? [`afterglow jobs show ${subject}`, `afterglow jobs requeue ${subject}`] : [`afterglow explain ${subject} '${task}'`, `afterglow retry ${subject} --task '${task}'`];
+  const advice = kind.startsWith(JOB_KIND) ? [`To look at it: afterglow jobs show ${subject}`, `To have it done again: afterglow jobs requeue ${subject}`]
+    : subject === '' ? ['It is run again when its schedule fires; the board has its log.']
+    : [`To look at it: afterglow explain ${subject} '${task}'`, `To have it done again: afterglow retry ${subject} --task '${task}'`];
   return [
     `${headline(notice)}.`, '',
     `When: ${failedAt}`, `Attempt: ${attempt}`, `Status: ${status}`, '',
     'Why:', reason, '',
     ...(heldBack > 0 ? [`${heldBack} more ${heldBack === 1 ? 'failure' : 'failures'} of this task since the last mail ${heldBack === 1 ? 'is' : 'are'} told by this number alone.`, ''] : []),
-    `To look at it: ${look}`, `To have it done again: ${again}`, '',
+    ...advice, '',
   ].join('\n');
 }
 
@@ -131,14 +138,15 @@ async function readNotice(em: EntityManager, id: string, secrets: readonly strin
 
 // The status that the failed attempt led to, whatever has become of the entry since.
 const NOTICE = `
-select t.name as task, s.kind, s.name as subject, n.attempt, n.failed_at::text as failed_at,
-       coalesce(st.message, '') as status, coalesce(a.error ->> 'message', r.reason, a.warning) as message,
+select t.name as task, t.kind, coalesce(s.name, '') as subject, coalesce(n.attempt, 1) as attempt, n.failed_at::text as failed_at,
+       coalesce(st.message, k.outcome, '') as status, coalesce(a.error ->> 'message', r.reason, a.warning, k.error ->> 'message') as message,
        (select count(*) from notice h
          where h.task_id = n.task_id and h.state = 'held back' and h.id < n.id
            and h.id > coalesce((select max(b.id) from notice b where b.task_id = n.task_id and b.state = 'enqueued' and b.id < n.id), 0)) as held_back
   from notice n
   join task t on t.id = n.task_id
-  join subject s on s.id = n.subject_id
+  left join subject s on s.id = n.subject_id
+  left join tick k on k.id = n.tick_id
   left join attempt a on a.subject_id = n.subject_id and a.task_id = n.task_id and a.attempt = n.attempt
   left join status st on st.id = a.status_id
   left join task_register r on r.subject_id = n.subject_id and r.task_id = n.task_id and r.attempt = n.attempt

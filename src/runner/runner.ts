@@ -32,7 +32,7 @@ export abstract class TaskRunner {
   readonly timeLimitSeconds: number | undefined = undefined;
   /** A small integer; raise it when what the runner computes changes. Kept with every attempt. */
   readonly version: number = 1;
-  /** Who is told when an entry or a job of it has failed for good; what is left out is as the settings say. Not for runners without an object. */
+  /** Who is told when an entry or a job of it has failed for good; what is left out is as the settings say. */
   readonly onFailure: OnFailure = {};
 
   /** What keeps it from working on this machine, whole sentences; `afterglow check` and every start ask. Nothing unless overridden. */

@@ -11,6 +11,7 @@ import { FailureMail, FailureWebhook } from '../../src/notices/failure-notice.ts
 import { HttpRequest } from '../../src/notices/http-request.ts';
 import type { NoticeSettings } from '../../src/notices/channels.ts';
 import type { OnFailure } from '../../src/runner/on-failure.ts';
+import { SystemTaskRunner, type TaskRunner } from '../../src/runner/runner.ts';
 import { createDatabase } from '../harness.ts';
 import { createJobWorld } from '../jobs/job-world.ts';
 import { ScriptedJob } from '../jobs/scripted-job.ts';
@@ -66,9 +67,9 @@ class Failing extends ScriptedJob {
 }
 
 /** A daemon's part: jobs run, and failures are looked for on demand. */
-async function givenWorld(job: ScriptedJob, settings: Partial<NoticeSettings>) {
+async function givenWorld(job: ScriptedJob, settings: Partial<NoticeSettings>, more: readonly TaskRunner[] = []) {
   const whole: NoticeSettings = { smtpUrl: undefined, mailFrom: 'afterglow@obs.example', onFailure: { mail: [], webhook: undefined }, ...settings };
-  const notices = { runners: [job, new HttpRequest()], settings: whole, env: { SMTP: whole.smtpUrl } };
+  const notices = { runners: [job, new HttpRequest(), ...more], settings: whole, env: { SMTP: whole.smtpUrl } };
   // Without waiting, so that the test needs not either.
   const tellers = [Object.assign(new FailureMail(notices), { retry: { attempts: 8, baseSeconds: 0 } }), Object.assign(new FailureWebhook(notices), { retry: { attempts: 8, baseSeconds: 0 } })];
   const runners = [...notices.runners, ...tellers];
@@ -179,6 +180,26 @@ describe('F24: a final failure', () => {
     expect(await look()).toBe(1);
     await settled();
     expect(webhook.heard.map(({ body }) => body.subject)).toEqual([all[1]!.id]);
+  });
+
+  test('of a runner without an object is told too, once for each tick', async () => {
+    const webhook = await givenWebhook();
+    class Chore extends SystemTaskRunner {
+      readonly taskName = 'Chore';
+      readonly schedule = 3600;
+      override readonly onFailure = { webhook: webhook.url };
+      runProcess(): void {}
+    }
+    const { look, settled } = await givenWorld(new Failing({}), {}, [new Chore()]);
+    const em = database.em();
+    await em.execute(`insert into task (name, kind) values ('Chore', 'system')`);
+    await em.execute(`insert into tick (runner, slot, cause, daemon_id, ended_at, outcome, error) select 'Chore', clock_timestamp(), 'person', 1, clock_timestamp(), o, '{"message": "disk full"}' from unnest(array['failed', 'finished', 'timed out']) o`);
+    expect(await look()).toBe(2);
+    expect(await look()).toBe(0);
+    await settled();
+    expect(webhook.heard.map(({ body }) => body).toSorted((one, other) => (String(one.status) < String(other.status) ? -1 : 1))).toMatchObject([
+      { task: 'Chore', kind: 'system', subject: '', status: 'failed', reason: 'disk full', text: '"Chore" failed: failed: disk full' }, { status: 'timed out' },
+    ]);
   });
 
   test('from before somebody wanted to be told is not told', async () => {

@@ -13,7 +13,7 @@ import { Migration } from '@mikro-orm/migrations';
  *   (those before `mark_xid`) is over.
  * - `hook_call`: what hooks gave back or threw, apart from the results of attempts.
  * - `checkpoint`: what runners said on their way.
- * - `notice`: final failures that are to be told, one row each, and what came of telling.
+ * - `notice`: final failures that are to be told, one row each: of an attempt, or of a tick of a runner without an object.
  * - `job_schedule`: when a schedule of jobs last enqueued, and what.
  */
 export class Migration0009JobFlows extends Migration {
@@ -147,12 +147,14 @@ create index checkpoint_subject on checkpoint (subject_id, id);
 
 create table notice (
   id bigint primary key generated always as identity,
-  subject_id bigint not null references subject on delete cascade,
+  subject_id bigint references subject on delete cascade,
   task_id integer not null references task on delete cascade,
-  attempt integer not null,
+  attempt integer,
+  tick_id bigint unique,
   failed_at timestamptz not null,
   noticed_at timestamptz not null default clock_timestamp(),
   state text not null check (state in ('enqueued', 'held back')),
+  check ((tick_id is null) = (subject_id is not null and attempt is not null)),
   unique (subject_id, task_id, attempt)
 );
 create index notice_task on notice (task_id, noticed_at);
