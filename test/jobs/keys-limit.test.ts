@@ -134,6 +134,16 @@ describe('a limit by key', () => {
     await expect(jobs.enqueue(hourly, { repo: 'a', n: 4 })).resolves.toBeDefined();
   });
 
+  it('counts what was requeued, with its arguments and its key', async () => {
+    const sync = new KeyedJob('Sync', { limit: { most: 1 } });
+    const { jobs } = await createJobWorld(database, [sync]);
+    const job = await jobs.enqueue(sync, { repo: 'a', n: 1 });
+    await jobs.cancel(job, 'not now');
+    await jobs.requeue(job);
+    await expect(jobs.enqueue(sync, { repo: 'a', n: 2 })).rejects.toMatchObject({ jobs: [job.id] });
+    expect(await jobs.get(job)).toMatchObject({ state: 'pending', key: 'a', args: { repo: 'a', n: 1 } });
+  });
+
   it('cannot be gone around by enqueueing by name where the class is not known', async () => {
     const sync = new KeyedJob('Sync', { limit: { most: 1 } });
     const { jobs } = await createJobWorld(database, [sync]);
