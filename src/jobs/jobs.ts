@@ -9,6 +9,9 @@ import type { JobEar } from './job-ear.ts';
 import { listJobs, readJob, readStand, type JobStand } from './read.ts';
 import { untilEnded } from './wait.ts';
 
+/** For so long it is believed that a type whose class is not known here does not go by keys, milliseconds. */
+const UNKEYED_MS = 60_000;
+
 /** What jobs are looked after with. */
 export interface JobsParts {
   /** Runs statements, in whatever transaction they belong to. */
@@ -33,6 +36,8 @@ export class DatabaseJobs implements Jobs {
   readonly #by: string;
   readonly #types: ReadonlyMap<string, JobType>;
   readonly #ear: JobEar | undefined;
+  /** Names of types that are not known here, and when it was asked that they do not go by keys. */
+  readonly #unkeyed = new Map<string, number>();
 
   constructor({ run, transaction = (act) => act(run), read = run, by, types = [], ear }: JobsParts) {
     this.#run = run;
@@ -121,7 +126,11 @@ export class DatabaseJobs implements Jobs {
 
   /** Undefined where none of the jobs goes by keys. */
   async #keys(jobs: readonly NewJob[]): Promise<KeyedJob[] | undefined> {
-    await assertUnkeyed(this.#read, jobs.map(({ type }) => type).filter((type) => typeof type === 'string' && !this.#types.has(type)) as string[]);
+    const nowMs = performance.now();
+    const isAsked = (type: NewJob['type']): type is string => typeof type === 'string' && !this.#types.has(type) && !((this.#unkeyed.get(type) ?? -Infinity) > nowMs - UNKEYED_MS);
+    const names = [...new Set(jobs.map(({ type }) => type).filter(isAsked))];
+    await assertUnkeyed(this.#read, names);
+    for (const name of names) this.#unkeyed.set(name, nowMs);
     return readKeys(jobs, this.#types);
   }
 
