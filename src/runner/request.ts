@@ -94,7 +94,7 @@ export function waitForOthers(runners: readonly TaskRunner[], statuses: readonly
     const own = declared.get(runner) ?? runner.prerequisites;
     declared.set(runner, own);
     const before = mine.filter((other) => PLACES.indexOf(placeOf(other)) < PLACES.indexOf(placeOf(runner)));
-    const waits = before.map(({ taskName, returns }) => [taskName, successes.filter((status) => status === OMITTED || returns === undefined || returns.includes(status))]);
+    const waits = before.map(({ taskName, returns }) => [taskName, successes.filter((status) => status === OMITTED || !Array.isArray(returns) || returns.includes(status))]);
     Object.defineProperty(runner, 'prerequisites', { value: { ...Object.fromEntries(waits), ...own }, enumerable: true, configurable: true });
   }
 }

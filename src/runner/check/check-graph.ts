@@ -10,6 +10,8 @@ import { endlessLoops, failedStatuses, returnedStatuses } from './outcomes.ts';
 import { doubtfulWaits, otherKinds, ownStatuses, unknownPrerequisites } from './prerequisites.ts';
 import { reads } from './reads.ts';
 import { policies } from './policies.ts';
+import { read } from './reading.ts';
+import { requests } from './requests.ts';
 import { resources } from './resources.ts';
 import { retries } from './retries.ts';
 import { schedules } from './schedules.ts';
@@ -63,6 +65,6 @@ const CHECKS: readonly ((world: World) => Iterable<Finding>)[] = [
  */
 export function checkGraph(input: GraphInput): Finding[] {
   const world = readWorld(input);
-  const findings = CHECKS.flatMap((check) => [...check(world)]);
+  const findings = [...CHECKS.flatMap((check) => [...check(world)]), ...requests(read(input, 'runners'))];
   return [...findings.filter(({ severity }) => severity === 'error'), ...findings.filter(({ severity }) => severity === 'warning')];
 }

@@ -52,6 +52,10 @@ export const SEVERITY = {
   'unknown-resource': 'error',
   'units-invalid': 'error',
   'units-never-free': 'error',
+  // What tasks of requests are for.
+  'request-types-invalid': 'error',
+  'request-identifiers-invalid': 'error',
+  'request-batch-invalid': 'error',
   // Which runner does which task.
   'unknown-task': 'error',
   'two-runners': 'error',

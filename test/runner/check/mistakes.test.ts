@@ -3,6 +3,7 @@ import * as blast17 from '../../../bench/blast17.ts';
 import { checkGraph } from '../../../src/runner/check/check-graph.ts';
 import { SEVERITY } from '../../../src/runner/check/finding.ts';
 import type { FindingCode } from '../../../src/runner/check/finding.ts';
+import { RequestTaskRunner } from '../../../src/runner/request.ts';
 import { TaskRunner, TransientTaskRunner } from '../../../src/runner/runner.ts';
 import { await_, declare, listOf, pipeline, Prune, resource, runnerOf, ScriptedRunner, task } from './pipeline.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -15,6 +16,15 @@ const drop = (given: Pipeline, name: string): void => void (given.runners = list
 const addTask = (given: Pipeline, name: string, fields: Record<string, unknown> = {}): void => {
   given.tasks.push(task(name));
   listOf(given).push(new ScriptedRunner({ taskName: name, returns: ['processed', 'failed'], ...fields }));
+};
+class Forget extends RequestTaskRunner {
+  readonly taskName = 'Forget';
+  readonly requestTypes: readonly string[] = ['delete'];
+  runProcess = (): string => 'processed';
+}
+const addRequest = (given: Pipeline, fields: Record<string, unknown>): void => {
+  given.tasks.push(task('Forget', 'request'));
+  (given.runners as unknown[]).push(Object.assign(new Forget(), fields));
 };
 const dropField = (given: Pipeline, name: string, ...fields: string[]): void => {
   for (const field of fields) Reflect.deleteProperty(runnerOf(given, name), field);
@@ -213,6 +223,12 @@ const MISTAKES: readonly Mistake[] = [
   ['a status is awaited that the other runner never leaves', (p) => await_(p, 'Generate thumbnail final', { 'Host match': 'no host' }), ['awaits-unproduced-status'], ['Host match', '"no host"', '"no host match"']],
   ['another task is awaited while it runs', (p) => addTask(p, 'Watch', { prerequisites: { 'Host match': 'processing' } }), ['awaits-processing'], ['Host match']],
   ['the time limit of a task without one is awaited', (p) => (declare(p, 'Host match', { timeLimitSeconds: Infinity }), addTask(p, 'Watch', { prerequisites: { 'Host match': 'time limit exceeded' } })), ['awaits-time-limit'], ['Host match', 'no time limit']],
+
+  // Requests.
+  ['a task of requests is for no type of them', (p) => addRequest(p, { requestTypes: [] }), ['request-types-invalid'], ['"Forget"', "['delete']"]],
+  ['a task of requests is for a type that is no list', (p) => addRequest(p, { requestTypes: 'delete' }), ['request-types-invalid'], ['"Forget"', '"delete"']],
+  ['a task of requests needs an identifier that none can have', (p) => addRequest(p, { needsIdentifiers: ['uuid', 'GA client'] }), ['request-identifiers-invalid'], ['"Forget"', '"GA client"']],
+  ['a task of requests waits for a batch that there is not', (p) => addRequest(p, { batch: 'daily' }), ['request-batch-invalid'], ['"Forget"', '"weekly"', '"daily"']],
 
   // The whole graph.
   ['two tasks wait for each other', (p) => await_(p, 'Cutout download', { 'Generate thumbnail': 'processed' }), ['cycle'], ['Cutout download', 'Generate thumbnail']],
