@@ -31,7 +31,7 @@ export async function claimNamed(database: Pick<Database, 'em' | 'hot'>, task: E
 function describe(task: string, subject: string, { status, obstacles }: Explanation, claimFrom: string): string {
   const unmet = obstacles.filter((one) => one.kind === 'prerequisite');
   if (unmet.length > 0) {
-    return `"${task}" of ${subject} cannot run yet: ${unmet.map((one) => `"${one.task}" must be ${oneOf(one.wanted.map((status) => `"${status}"`))}, it is "${one.found ?? 'not in the register'}"`).join('; ')}.`;
+    return `"${task}" of ${subject} cannot run yet: ${unmet.map((one) => `"${one.task}" must be ${oneOf(one.wanted.map((wanted) => `"${wanted}"`))}, it is "${one.found ?? 'not in the register'}"`).join('; ')}.`;
   }
   const running = obstacles.find((one) => one.kind === 'running');
   if (running !== undefined) return `"${task}" of ${subject} is "${status}"${running.by === null ? '' : `, by ${running.by}`}. Use "afterglow cancel" or "afterglow reset" first.`;

@@ -121,7 +121,7 @@ describe('jobs in a row', () => {
     });
     const { jobs, work } = await createJobWorld(database, [scan]);
     await work();
-    const [first, second] = await jobs.chain([1, 2].map((n) => step(scan, { n })));
+    const [, second] = await jobs.chain([1, 2].map((n) => step(scan, { n })));
     await expect(jobs.wait(second!, { timeoutSeconds: 10 })).rejects.toBeInstanceOf(JobCancelledError);
     expect(await retryEntries(database.em(), { subjects: [second!.id] }, 'ada')).toHaveLength(1);
     expect(await jobs.get(second!)).toMatchObject({ state: 'pending', requeues: 1, endedAt: null });
