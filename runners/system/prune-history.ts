@@ -3,7 +3,7 @@ import { HISTORY, pruneHistory, SystemTaskRunner, type RunContext } from '../../
 /** Days that history is kept. */
 const KEPT_DAYS = 365;
 
-/** Deletes what is older than a year: attempts (never the last one of an entry), transitions and ticks; and named locks whose owner died. */
+/** Deletes what is older than a year: attempts (never the last one of an entry), transitions, ticks, calls of hooks, checkpoints and notices; and named locks whose owner died. */
 export class PruneHistory extends SystemTaskRunner {
   readonly taskName = 'Prune history';
   readonly schedule = '30 4 * * *';

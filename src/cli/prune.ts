@@ -33,15 +33,15 @@ export const pruneCommand = () =>
   queueable(command(
     'prune',
     'delete ended jobs and old history',
-    'Says which jobs that ended long ago, and which old attempts, transitions and ticks would go; with --commit they go, in batches. A job that others still wait for stays, and so does the last attempt of every entry. Nothing can be brought back.',
+    'Says which jobs that ended long ago, and which old attempts, transitions, ticks, calls of hooks, checkpoints and notices would go; with --commit they go, in batches. A job that others still wait for stays, and so does the last attempt of every entry. Nothing can be brought back.',
   ))
     .addOption(new Option('--age <span>', 'only what is older than this: 90m, 2d, 30d').argParser(age).default(30 * 86_400, '30d'))
     .addOption(new Option('--state <state...>', 'only jobs that ended so').choices(ENDED_STATES).default([...ENDED_STATES], 'all four'))
     .option('--exclude <job...>', 'names of jobs that stay')
     .option('--no-jobs', 'leave all jobs')
-    .option('--no-history', 'leave attempts, transitions and ticks')
+    .option('--no-history', 'leave attempts, transitions, ticks and the like')
     .option('--commit', 'delete; without it, nothing is changed')
-    .option('--json', 'JSON: {"jobs": [{"name", "state", "count"}], "history": {"attempt", "transition", "tick", "named_lock"}, "committed"}')
+    .option('--json', 'JSON: {"jobs": [{"name", "state", "count"}], "history": {"<table>": n}, "committed"}')
     .action(async (options: Options) => {
       const pruned = await withHome(options, ({ database }) => prune(database.em(), options));
       if (options.json) printJson(pruned);

@@ -23,7 +23,7 @@ export interface PrunableJobs {
 }
 
 /** Old rows that nobody needs any more, by their table. */
-export const HISTORY = ['attempt', 'transition', 'tick', 'state_count', 'named_lock'] as const;
+export const HISTORY = ['attempt', 'transition', 'tick', 'hook_call', 'checkpoint', 'notice', 'state_count', 'named_lock'] as const;
 export type HistoryTable = (typeof HISTORY)[number];
 
 /** Rows that one statement deletes, so that none runs long. */
@@ -78,10 +78,13 @@ const OLD: Record<HistoryTable, string> = {
   // What the counts have not taken in yet stays, unless nobody has ever asked for them.
   transition: `
     select ctid from transition
-     where at < ${AGO} and at <= (select case when read_to = '-infinity' then 'infinity' else read_to end from transition_reader where name = 'metrics')`,
+     where at < ${AGO} and at <= (select case when mark_at is null then 'infinity' else read_to end from transition_reader where name = 'metrics')`,
   tick: `
     select k.ctid from tick k
      where k.started_at < ${AGO} and k.ended_at is not null and k.id < (select max(id) from tick where runner = k.runner)`,
+  hook_call: `select ctid from hook_call where at < ${AGO}`,
+  checkpoint: `select ctid from checkpoint where at < ${AGO}`,
+  notice: `select ctid from notice where noticed_at < ${AGO}`,
   state_count: `select ctid from state_count where at < now() - ? * interval '1 second'`,
   named_lock: `select ctid from named_lock where expires_at < clock_timestamp() - interval '1 day'`,
 };

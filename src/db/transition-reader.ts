@@ -31,8 +31,14 @@ export async function readOn(em: EntityManager, name: ReaderName, read: (tx: Ent
   });
 }
 
+// Whoever writes holds a lock on the number of its transaction until its end can be seen by all. Other databases of the server have
+// transactions too, which are none of ours. What is read then is read by a later statement, which sees what has ended by now.
 const LOCK = `
-select read_to::text as since, mark_at::text as until, coalesce(mark_xid <= pg_snapshot_xmin(pg_current_snapshot()), false) as settled
+select read_to::text as since, mark_at::text as until,
+       mark_xid is not null and not exists (
+         select from pg_locks l
+           join pg_stat_activity a on a.pid = l.pid and a.datname = current_database()
+          where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted and age(l.transactionid) > age(mark_xid::xid)) as settled
   from transition_reader where name = ? for update skip locked`;
 
 const FROM_NOW_ON = `update transition_reader set read_to = now() where name = ?`;

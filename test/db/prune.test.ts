@@ -90,12 +90,25 @@ test('old attempts go but for the last one of an entry, and no transition before
   const em = database.em();
   await em.execute(`update attempt set started_at = started_at - interval '90 days'; update transition set at = at - interval '90 days'`);
   await em.execute(`insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version, started_at, ended_at, outcome) select subject_id, task_id, 0, 1, 1, started_at, started_at, 'failed' from attempt`);
-  await em.execute(`update transition_reader set read_to = now() - interval '1 year', mark_at = null`);
+  await em.execute(`update transition_reader set read_to = now() - interval '1 year', mark_at = now()`);
   expect(await countHistory(em, 'attempt', 30 * DAY)).toBe(4);
   expect(await pruneHistory(em, 'attempt', 30 * DAY)).toBe(4);
   expect(await countHistory(em, 'transition', 30 * DAY)).toBe(0);
   await em.execute(`update transition_reader set read_to = now() - interval '1 minute'`);
   expect(await countHistory(em, 'transition', 30 * DAY)).toBe(8);
+});
+
+test('old calls of hooks, checkpoints and notices go', async () => {
+  const { ids } = await givenEnded();
+  const em = database.em();
+  await em.execute(`insert into hook_call (subject_id, task_id, attempt, hook, event, at, wall_seconds) select ?, min(id), 1, 'h', 'after', now() - g * interval '20 days', 0 from task, unnest(array[1, 3]) g group by g`, [ids.done]);
+  await em.execute(`insert into checkpoint (subject_id, task_id, attempt, name, at) select ?, min(id), 1, 'c', now() - g * interval '20 days' from task, unnest(array[1, 3]) g group by g`, [ids.done]);
+  await em.execute(`insert into notice (subject_id, task_id, attempt, failed_at, noticed_at, state) select ?, min(id), g, now(), now() - g * interval '20 days', 'enqueued' from task, unnest(array[1, 3]) g group by g`, [ids.done]);
+  for (const table of ['hook_call', 'checkpoint', 'notice'] as const) {
+    expect(await countHistory(em, table, 30 * DAY), table).toBe(1);
+    expect(await pruneHistory(em, table, 30 * DAY), table).toBe(1);
+    expect(await countHistory(em, table, 0), table).toBe(1);
+  }
 });
 
 test('F31: the command changes nothing without --commit', { timeout: 30_000 }, async () => {

@@ -106,9 +106,10 @@ const subjectCounted = `
 create function subject_counted() returns trigger language plpgsql as $$
 declare
   since timestamptz;
+  marked timestamptz;
 begin
-  select read_to into since from transition_reader where name = 'metrics' for share;
-  if since > '-infinity' then
+  select read_to, mark_at into since, marked from transition_reader where name = 'metrics' for share;
+  if marked is not null then
     insert into task_tally as y
     select t.* from tally(since, array(select id from old_rows)) t order by 1, 2, 3
         on conflict (task_id, name, place) do update set count = y.count + excluded.count, seconds = y.seconds + excluded.seconds;
