@@ -53,8 +53,9 @@ describe('afterglow jobs', () => {
   }, 60_000);
 
   test('runs jobs in processes of their own, which can enqueue more and get the results of parents', async () => {
-    const first = (await jobs('enqueue', 'Apart', '{"n": 1}', '--wait', '30', '--json')).stdout;
-    const { id, result } = JSON.parse(first) as { id: string; result: { pid: number; parents: unknown[] } };
+    const [first, waits] = await Promise.all([jobs('enqueue', 'Apart', '{"n": 1}', '--wait', '30', '--json'), jobs('enqueue', 'Apart', '{"n": -1}', '--wait', '30')]);
+    expect(waits).toMatchObject({ code: 1, stderr: expect.stringMatching(/The runner of "Apart" of \d+ must not wait for job/) });
+    const { id, result } = JSON.parse(first.stdout) as { id: string; result: { pid: number; parents: unknown[] } };
     expect(result.pid).not.toBe(daemon.child.pid);
     const [child] = JSON.parse((await jobs('list', '--parent', id, '--json')).stdout) as [{ id: string; enqueuedBy: string }];
     expect(child.enqueuedBy).toBe(`"Apart" of ${id}, attempt 1`);

@@ -32,6 +32,7 @@ class Apart extends JobRunner<{ n: number }, { pid: number; parents: unknown[] }
   override readonly isolation = 'process';
   readonly args = z.object({ n: z.number() });
   async run({ n }: { n: number }, { jobs, job, parentResults }: JobContext): Promise<{ pid: number; parents: unknown[] }> {
+    if (n < 0) await jobs.wait(job, { timeoutSeconds: 1 });
     if (n > 0) await jobs.enqueue(this.taskName, { n: n - 1 }, { parent: job });
     return { pid: process.pid, parents: [...(await parentResults())] };
   }
