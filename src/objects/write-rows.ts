@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { ArchiveError } from '../errors.ts';
-import { quoted, type HangingTable } from './hanging-tables.ts';
+import { quoted, type HangingTable, type Reference } from './hanging-tables.ts';
 import type { UnpackedObject } from './unpack.ts';
 
 type Lines = UnpackedObject['lines'];
@@ -23,8 +23,8 @@ export async function writeRows(tx: EntityManager, { name, lines }: UnpackedObje
   const ids = await namesOf(tx, of);
   await writeRegister(tx, id, of('task_register'), ids, actor);
   await writeHistory(tx, id, of, ids, columns);
-  const numbers = new Map<string, Map<string, string>>();
-  for (const table of tables) await writeTable(tx, id, table, of(table.name), columns.get(table.name)!, numbers);
+  const values: Values = new Map();
+  for (const table of tables) await writeTable(tx, id, table, of(table.name), columns.get(table.name)!, values);
   return id;
 }
 
@@ -69,38 +69,50 @@ async function writeHistory(tx: EntityManager, id: string, of: (table: string) =
   }
 }
 
-async function writeTable(tx: EntityManager, id: string, table: HangingTable, lines: Lines, columns: readonly string[], numbers: Map<string, Map<string, string>>): Promise<void> {
-  const { name, key, keyIsGenerated, belongs, inside, outside } = table;
-  const own = new Map<string, string>();
-  numbers.set(name, own);
+/** Of columns that others refer to, `table.column`: what a value of the archive is here. Only rows of the archive are in it. */
+type Values = Map<string, Map<string, string>>;
+
+async function writeTable(tx: EntityManager, id: string, table: HangingTable, lines: Lines, columns: readonly string[], values: Values): Promise<void> {
+  const { name, key, keyIsGenerated, inside, outside } = table;
   if (lines.length === 0) return;
-  if (key !== undefined && keyIsGenerated) {
-    const fresh = await tx.execute<{ id: string }[]>(`select nextval(pg_get_serial_sequence(?, ?))::text as id from generate_series(1, ?)`, [quoted(name), key, lines.length]);
-    for (const [at, { line }] of lines.entries()) own.set(line.key ?? '', fresh[at]!.id);
-    if (own.size < lines.length) throw new ArchiveError(`Two rows of "${name}" have one number in the archive.`);
-  }
+  if (key !== undefined) values.set(`${name}.${key}`, await keysOf(tx, table, lines));
   const found = new Map<string, string>();
   const overlays: Record<string, string | null>[] = [];
   for (const { line } of lines) {
-    const overlay: Record<string, string | null> = key !== undefined && keyIsGenerated ? { [key]: own.get(line.key ?? '')! } : {};
-    for (const { column, table: other } of inside) {
-      const old = line.inside?.[column] ?? null;
-      if (column === belongs.column && other === 'subject') overlay[column] = id;
-      else if (old === null) overlay[column] = null;
-      else {
-        const mapped = numbers.get(other)?.get(old);
-        if (mapped === undefined && tableKeyIsGenerated(numbers, other)) throw new ArchiveError(`A row of "${name}" refers to a row of "${other}" that is not in the archive.`);
-        overlay[column] = mapped ?? old;
-      }
-    }
+    const overlay: Record<string, string | null> = key !== undefined && keyIsGenerated ? { [key]: values.get(`${name}.${key}`)!.get(line.key ?? '')! } : {};
+    for (const reference of inside) overlay[reference.column] = insideOf(id, name, reference, line.inside?.[reference.column] ?? null, values);
     for (const reference of outside) overlay[reference.column] = await lookUp(tx, name, reference, line.outside?.[reference.column] ?? null, found);
     overlays.push(overlay);
   }
+  // What refers to the object may be referred to as well.
+  for (const { column } of inside) values.set(`${name}.${column}`, new Map(lines.flatMap(({ line }, at): [string, string][] => {
+    const [old, now] = [line.inside?.[column] ?? null, overlays[at]![column] ?? null];
+    return old === null || now === null ? [] : [[old, now]];
+  })));
   const written = [...new Set([...columnsIn(lines, columns, name), ...Object.keys(overlays[0]!)])];
   await tx.execute(insertSql(name, written), [jsonOf(lines), JSON.stringify(overlays)]);
 }
 
-const tableKeyIsGenerated = (numbers: ReadonlyMap<string, ReadonlyMap<string, string>>, table: string): boolean => (numbers.get(table)?.size ?? 0) > 0;
+/** The keys of a table's rows: new ones where the database gives them, else those of the archive. */
+async function keysOf(tx: EntityManager, { name, key, keyIsGenerated }: HangingTable, lines: Lines): Promise<Map<string, string>> {
+  const own = new Map<string, string>();
+  if (!keyIsGenerated) for (const { line } of lines) own.set(String(line.row[key!]), String(line.row[key!]));
+  else {
+    const fresh = await tx.execute<{ id: string }[]>(`select nextval(pg_get_serial_sequence(?, ?))::text as id from generate_series(1, ?)`, [quoted(name), key!, lines.length]);
+    for (const [at, { line }] of lines.entries()) own.set(line.key ?? '', fresh[at]!.id);
+  }
+  if (own.size < lines.length) throw new ArchiveError(`Two rows of "${name}" have one key in the archive.`);
+  return own;
+}
+
+/** What a reference to the object, or to a row of it, is here. Rows that are not in the archive cannot be referred to: they would be another object's. */
+function insideOf(id: string, from: string, { column, table, target }: Reference, old: string | null, values: Values): string | null {
+  if (table === 'subject') return id;
+  if (old === null) return null;
+  const now = values.get(`${table}.${target}`)?.get(old);
+  if (now === undefined) throw new ArchiveError(`A row of "${from}" refers by ${column} to a row of "${table}" that is not in the archive.`);
+  return now;
+}
 
 async function lookUp(tx: EntityManager, from: string, { column, table, target, known }: HangingTable['outside'][number], wanted: Record<string, unknown> | null, found: Map<string, string>): Promise<string | null> {
   if (wanted === null) return null;
@@ -137,14 +149,14 @@ const jsonOf = (lines: Lines): string => `[${lines.map(({ text }) => text).join(
 
 // The rows go through as PostgreSQL wrote them, with what is of this database laid over them.
 const insertSql = (table: string, columns: readonly string[], returns = false): string => {
-  const list = [...new Set(columns)].map(quoted).join(', ');
+  const list = [...new Set(columns)].map(quoted);
   return `
-insert into ${quoted(table)} (${list}) overriding system value
-select ${list}
+insert into ${quoted(table)} (${list.join(', ')}) overriding system value
+select ${list.map((column) => `g.${column}`).join(', ')}
   from jsonb_array_elements(?::jsonb) with ordinality as l(line, place)
-  join jsonb_array_elements(?::jsonb) with ordinality as o(overlay, place) using (place)
+  join jsonb_array_elements(?::jsonb) with ordinality as o(overlay, place) on o.place = l.place
  cross join lateral jsonb_populate_record(null::${quoted(table)}, (l.line -> 'row') || o.overlay) g
- order by place${returns ? '\nreturning id' : ''}`;
+ order by l.place${returns ? '\nreturning id' : ''}`;
 };
 
 const REGISTER = `

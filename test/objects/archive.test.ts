@@ -27,6 +27,10 @@ let file: string;
 const TABLES = `
 create table if not exists filter (id integer primary key generated always as identity, name text not null unique);
 create table if not exists image (id bigint primary key generated always as identity, subject_id bigint not null references subject on delete cascade, filter_id integer references filter, big numeric, path text, double_area double precision generated always as (2 * 3.5) stored);
+create table if not exists sheet (subject_id bigint primary key references subject on delete cascade, text text);
+create table if not exists remark (id integer primary key generated always as identity, sheet_id bigint not null references sheet on delete cascade, answers integer references remark, body text);
+create table if not exists plate (code text primary key, subject_id bigint not null references subject on delete cascade);
+create table if not exists scan (plate_code text not null references plate on delete cascade, place integer);
 create table if not exists flux (image_id bigint not null references image on delete cascade, number integer not null, ujy double precision, primary key (image_id, number))`;
 beforeAll(async () => {
   [here, there] = await Promise.all([createDatabase(), createDatabase()]);
@@ -68,6 +72,9 @@ async function given(): Promise<[World<Task>, World<Task>]> {
   await here.em().execute(
     `with i as (insert into image (subject_id, filter_id, big, path) select ?, id, 12345678901234567890.12345678901234567890, name || '.fits' from filter order by name returning id)
      insert into flux (image_id, number, ujy) select id, n, n + 0.1 from i, generate_series(1, 2) n`, [id!]);
+  await here.em().execute(`insert into sheet values (?, 'front'); insert into plate values ('P1', ?), ('P2', ?); insert into scan values ('P1', 1), ('P2', 2)`, [id!, id!, id!]);
+  await here.em().execute(`with one as (insert into remark (sheet_id, body) values (?, 'is it so') returning id) insert into remark (sheet_id, answers, body) select ?, id, 'it is' from one`, [id!, id!]);
+  await here.em().execute(`update remark set answers = (select min(id) from remark) where body = 'it is'`);
   const files = objectFolder(products(here), { name: '2010ag' });
   await mkdir(path.join(files, 'cut outs/größe'), { recursive: true });
   await writeFile(path.join(files, 'a.svg'), '<svg/>');
@@ -90,7 +97,9 @@ async function everything(database: Database, name: string): Promise<unknown> {
                from edit e left join task k on k.id = e.task_id where e.subject_id = s.id) as edits,
             (select jsonb_agg(jsonb_build_array(k.name, h.reason, h.placed_by, h.placed_at) order by h.id) from hold h left join task k on k.id = h.task_id where h.subject_id = s.id) as holds,
             (select jsonb_agg(jsonb_build_array(f.name, i.big::text, i.path, (select jsonb_agg(jsonb_build_array(u.number, u.ujy) order by u.number) from flux u where u.image_id = i.id)) order by i.id)
-               from image i join filter f on f.id = i.filter_id where i.subject_id = s.id) as images
+               from image i join filter f on f.id = i.filter_id where i.subject_id = s.id) as images,
+            (select jsonb_agg(jsonb_build_array(h.text, k.body, (select a.body from remark a where a.id = k.answers)) order by k.body) from sheet h join remark k on k.sheet_id = h.subject_id where h.subject_id = s.id) as remarks,
+            (select jsonb_agg(jsonb_build_array(p.code, c.place) order by p.code) from plate p join scan c on c.plate_code = p.code where p.subject_id = s.id) as plates
        from subject s left join transient t on t.subject_id = s.id where s.name = ?`, [name]);
   return row;
 }
@@ -179,14 +188,14 @@ describe('an archive', () => {
 
   it('cannot be made of rows that refer to what only a number tells apart', async () => {
     await given();
-    await here.em().execute(`create table plate (id integer primary key generated always as identity, note text); insert into plate (note) values ('x');
-      create table exposure (subject_id bigint references subject on delete cascade, plate_id integer references plate);
-      insert into exposure select s.id, p.id from subject s, plate p where s.name = '2010ag'`);
+    await here.em().execute(`create table session (id integer primary key generated always as identity, note text); insert into session (note) values ('x');
+      create table exposure (subject_id bigint references subject on delete cascade, session_id integer references session);
+      insert into exposure select s.id, p.id from subject s, session p where s.name = '2010ag'`);
     try {
-      await expect(archive('2010ag')).rejects.toThrow('exposure.plate_id refers to plate, whose rows only a number of this database tells apart');
+      await expect(archive('2010ag')).rejects.toThrow('exposure.session_id refers to session, whose rows only a number of this database tells apart');
       expect((await archive('2010a')).objects).toHaveLength(1);
     } finally {
-      await here.em().execute(`drop table exposure; drop table plate`);
+      await here.em().execute(`drop table exposure; drop table session`);
     }
   });
 });
@@ -273,6 +282,16 @@ describe('a hostile or broken archive is refused, with nothing written', () => {
     await put(withRows(`${rows}{"table":"transient","row":{"subject_id":${id},"ra_deg":1,"dec_deg":2},"inside":{"subject_id":"${id}"}}\n`));
     await restore();
     expect(await there.em().execute(`select s.name, t.ra_deg from subject s join transient t on t.subject_id = s.id where t.ra_deg = 1`)).toEqual([{ name: 'evil', ra_deg: 1 }]);
+  });
+
+  it('rows of another object cannot be referred to: what hangs on its rows would be that object’s', async () => {
+    await elsewhere();
+    await there.em().execute(`insert into plate select 'theirs', id from subject where name = 'x'; insert into sheet select id, 'theirs' from subject where name = 'x'`);
+    const [{ id }] = await there.em().execute<[{ id: string }]>(`select id from subject where name = 'x'`);
+    await put(withRows(`${rows}{"table":"scan","row":{"plate_code":"theirs","place":1},"inside":{"plate_code":"theirs"}}\n`));
+    await expect(restore()).rejects.toThrow('refers by plate_code to a row of "plate" that is not in the archive');
+    await put(withRows(`${rows}{"table":"remark","key":"1","row":{"id":1,"sheet_id":${id},"body":"evil"},"inside":{"sheet_id":"${id}"}}\n`));
+    await expect(restore()).rejects.toThrow('refers by sheet_id to a row of "sheet" that is not in the archive');
   });
 
   it('a bomb is stopped at the limit, whether its list tells of it or not', async () => {
