@@ -39,20 +39,20 @@ describe('entries are run', () => {
   });
 
   it('as transients with all their figures, or as plain objects of another kind', async () => {
-    const world = await createWorld(database, { tasks: { Match: {}, Answer: { kind: 'request' } } });
+    const world = await createWorld(database, { tasks: { Match: {}, Answer: { kind: 'sample' } } });
     const seen: unknown[] = [];
     world.runner('Match').does((subject) => (seen.push(subject), 'processed'));
     world.runner('Answer').does((subject) => (seen.push(subject), 'processed'));
     const [id] = await world.add({ name: '2010ag', at: '2010-02-28T23:59:59.123Z', priority: 2, data: { mB: 16.3 } });
     await database.em().execute(`update transient set redshift = 0.033, tns_prefix = 'SN', tns_id = 9007199254740991, spectroscopic_class = 'SN Ia' where subject_id = ?`, [id!]);
-    const [request] = await world.add({ name: 'ask', kind: 'request', data: { who: 'me' } });
+    const [request] = await world.add({ name: 'ask', kind: 'sample', data: { who: 'me' } });
     await world.engine().work();
     expect(seen).toHaveLength(2);
     expect(seen).toContainEqual({
       id, name: '2010ag', publicTimestamp: new Date('2010-02-28T23:59:59.123Z'), priority: 2, raDeg: 150, decDeg: 2, redshift: 0.033, tnsPrefix: 'SN', tnsId: 9007199254740991,
       spectroscopicClass: 'SN Ia', photometricClass: null, milkywayDustReddening: null, data: { mB: 16.3 },
     });
-    expect(seen).toContainEqual({ id: request, kind: 'request', name: 'ask', publicTimestamp: null, priority: 0, data: { who: 'me' } });
+    expect(seen).toContainEqual({ id: request, kind: 'sample', name: 'ask', publicTimestamp: null, priority: 0, data: { who: 'me' } });
   });
 });
 

@@ -83,7 +83,7 @@ export async function readEntry(em: EntityManager, taskId: number, kind: string,
 
 const READ = `
 select r.task_id, r.subject_id, s.name, s.kind, s.created_at,
-       jsonb_strip_nulls(to_jsonb(s) - '{id,kind,data,created_at}'::text[] || coalesce(to_jsonb(t) - 'subject_id', '{}')) || jsonb_build_object('data', s.data) as subject,
+       jsonb_strip_nulls(to_jsonb(s) - '{id,kind,data,created_at}'::text[] - case when s.edited = '{}' then 'edited' else '' end || coalesce(to_jsonb(t) - 'subject_id', '{}')) || jsonb_build_object('data', s.data) as subject,
        r.status_id, r.unmet, r.held, r.ready, r.failure, r.reason, r.attempt, r.setbacks, r.lease_until, r.due_at, r.warning, r.cause, r.actor, r.last_modified, r.wall_seconds, r.priority,
        a.started_at, a.ended_at, a.outcome, a.progress, a.error, a.cpu_seconds, a.runner_version, d.host, d.pid,
        (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
