@@ -30,7 +30,7 @@ describe('an advance', () => {
     await resetEntries(database.em(), { subjects: ['late'] }, 'dora');
     await take(world);
     const endings = [ending(world, late!, 1, 'no host'), ending(world, intime!, 1)];
-    expect(await advance(database.hot.run, world.task('Match').id, 'daemon 1', endings)).toEqual(new Set([endings[1]]));
+    expect(await advance(database.hot.run, world.task('Match').id, 'daemon 1', endings)).toEqual(new Map([[endings[1], undefined]]));
     expect(await world.entry('late', 'Match')).toMatchObject({ status: 'processing', attempt: 2 });
     expect(await world.attempts('late', 'Match')).toMatchObject([{ attempt: 1, outcome: 'superseded', result: null }, { attempt: 2, outcome: 'running', ended: false }]);
     expect(await world.attempts('intime', 'Match')).toMatchObject([{ outcome: 'finished', result: { from: 1 } }]);
@@ -43,7 +43,7 @@ describe('an advance', () => {
     await resetEntries(database.em(), {}, 'dora');
     await take(world);
     const endings = [ending(world, id!, 1, 'no host'), ending(world, id!, 2)];
-    expect(await advance(database.hot.run, world.task('Match').id, 'daemon 1', endings)).toEqual(new Set([endings[1]]));
+    expect(await advance(database.hot.run, world.task('Match').id, 'daemon 1', endings)).toEqual(new Map([[endings[1], undefined]]));
     expect(await world.statuses('Match')).toEqual({ a: 'processed' });
     expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'superseded', result: null }, { outcome: 'finished', result: { from: 2 } }]);
   });
