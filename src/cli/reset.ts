@@ -94,11 +94,10 @@ function filterOf(objects: readonly string[], { transient, task, status, kind, n
 async function sendBack(filter: EntryFilter, options: Options, act: SendBack): Promise<void> {
   await withHome(options, async ({ database }) => {
     const em = database.em();
-    const withOverridden = options.overridden === true ? undefined : await act(em, { ...filter, overridden: true }, true);
-    const without = options.overridden === true ? undefined : await act(em, filter, true);
-    const entries = options.dryRun === true && without !== undefined ? without : await act(em, filter, options.dryRun ?? false);
+    const kept = options.overridden === true ? [] : await act(em, { ...filter, overridden: 'only' }, true);
+    const entries = await act(em, filter, options.dryRun ?? false);
     if (options.json) return printJson(entries);
-    report(entries, (withOverridden?.length ?? 0) - (without?.length ?? 0), options.dryRun === true);
+    report(entries, kept.length, options.dryRun === true);
   });
 }
 

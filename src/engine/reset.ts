@@ -21,8 +21,8 @@ export interface EntryFilter {
   since?: Date;
   /** Objects that have no such figure, see src/runner/values.ts. */
   whereMissing?: string;
-  /** Also entries whose result a person gave; they are left alone otherwise, as what a person said would be lost. */
-  overridden?: boolean;
+  /** Also entries whose result a person gave, or these only; they are left alone otherwise, as what a person said would be lost. */
+  overridden?: boolean | 'only';
 }
 
 /** An entry that was, or would be, sent back to `not processed`. */
@@ -103,7 +103,7 @@ function chosen(filter: EntryFilter, waitingToo: boolean): { sql: string; params
   if (nameLike !== undefined) conditions.push(['s.name like ?', likePattern(nameLike)]);
   if (since !== undefined) conditions.push(['r.last_modified >= ?::timestamptz', since.toISOString()]);
   if (whereMissing !== undefined) conditions.push([`exists (select from (select ?::text as name) f where coalesce(${valueOf('f.name')}, 'null') = 'null')`, whereMissing]);
-  if (overridden !== true) conditions.push(['r.overridden_by is null']);
+  if (overridden !== true) conditions.push([`r.overridden_by is ${overridden === 'only' ? 'not ' : ''}null`]);
   if (statuses !== undefined) {
     const waiting = waitingToo ? ` or r.due_at is not null and r.failure = 'machinery' or r.status_id = 2 and r.lease_until < clock_timestamp()` : '';
     conditions.push([`(r.status_id = any (array(select id from status where message = any (?::text[])))${waiting})`, textArray(statuses)]);
