@@ -12,6 +12,7 @@ import { syncSchedules } from '../schedule/sync-schedules.ts';
 import { VERSION } from '../version.ts';
 import { command, configOf, person, withGraph, type CommonOptions } from './common.ts';
 import { print, printJson } from './output.ts';
+import { queueable } from './queue-option.ts';
 
 interface LastAttempt {
   attempt: number;
@@ -27,13 +28,13 @@ interface LastAttempt {
 
 /** `afterglow run`: one runner on one transient, in the foreground. */
 export const runCommand = () =>
-  withGraph(
+  queueable(withGraph(
     command(
       'run',
       'run one task on one transient, in the foreground',
       'For authors of runners: claims the entry as the daemon would, runs it here, writes how it ended, and shows it. The prerequisites must be met. Exits with 1 if the attempt failed.',
     ),
-  )
+  ))
     .addArgument(new Argument('<task>', 'name of the task'))
     .addArgument(new Argument('<transient>', 'name of the transient'))
     .option('--again', 'reset the entry first if it is done already')
