@@ -13,6 +13,7 @@ import { urlOf } from '../url-of.ts';
 import * as pipeline from './jobs-pipeline.ts';
 import { count, inTurn, shell, sum } from './jobs-pipeline.ts';
 import type { KilledWorkers } from './killed-workers.ts';
+import { assert, untilSo } from './until-so.ts';
 
 /**
  * Three worker processes do jobs that are added up at the end, jobs that take turns, scripts that start processes, and requests that
@@ -44,12 +45,12 @@ export async function run({ address, engine, redisUrl, objects, withinSeconds, l
       const workers = [1, 2, 3].map(startWorker);
       const { last, entries, requests } = await give(database, urlOf(address), objects);
       for (const [n, share] of [[0, 0.2], [1, 0.5]] as const) {
-        await until(database, withinSeconds, async () => (await done(database)) > entries * (share + Math.random() * 0.1));
+        await untilSo(database, withinSeconds, async () => (await done(database)) > entries * (share + Math.random() * 0.1));
         workers[n]!.child.kill('SIGKILL');
         log(`worker ${n + 1} is killed at ${await done(database)} of ${entries}`);
         startWorker(n + 4);
       }
-      await until(database, withinSeconds, async () => (await done(database)) === entries);
+      await untilSo(database, withinSeconds, async () => (await done(database)) === entries);
       await prove(database, { last, objects, requests }, log);
     } finally {
       await database.close();
@@ -133,21 +134,3 @@ async function untilGone(folder: string, seconds: number): Promise<void> {
 
 const done = async (database: Database): Promise<number> =>
   (await database.em().execute<[{ n: number }]>(`select count(*)::int as n from task_register r join status s on s.id = r.status_id where s.type = 'success'`))[0].n;
-
-async function until(database: Database, seconds: number, isSo: () => Promise<boolean>): Promise<void> {
-  const impatient = AbortSignal.timeout(seconds * 1000);
-  while (!(await isSo())) {
-    if (impatient.aborted) throw new Error(`It did not come to its end within ${seconds} s:\n${await standing(database)}`);
-    await delay(50);
-  }
-}
-
-async function standing(database: Database): Promise<string> {
-  const rows = await database.em().execute<{ line: string }[]>(
-    `select t.name || ': ' || s.message || coalesce(', ' || r.reason, '') || ' × ' || count(*) as line from task_register r join task t on t.id = r.task_id join status s on s.id = r.status_id group by t.name, s.message, r.reason order by 1 limit 40`);
-  return rows.map(({ line }) => line).join('\n');
-}
-
-function assert(holds: boolean, what: string): asserts holds {
-  if (!holds) throw new Error(what);
-}
