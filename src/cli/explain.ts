@@ -19,7 +19,7 @@ export const explainCommand = () =>
     .addArgument(new Argument('<transient>', 'name of the transient'))
     .addArgument(new Argument('[task]', 'name of one task'))
     .option('--runners <file>', 'the module that exports periodicRunners (AFTERGLOW_RUNNERS; the shipped pipeline)')
-    .option('--json', 'JSON: [{"subject", "task", "status", "type", "claimable", "obstacles": [{"kind", …, "text"}], "roots"}]')
+    .option('--json', 'JSON: [{"subject", "task", "kind", "status", "type", "claimable", "obstacles": [{"kind", …, "text"}], "roots"}]')
     .action(async (subject: string, task: string | undefined, options: CommonOptions & { json?: true }) => {
       await withHome(options, async ({ database, pipeline }) => {
         await assertKnown(database.em(), { subjects: [subject], tasks: task === undefined ? undefined : [task] });
@@ -35,8 +35,8 @@ export const explainCommand = () =>
 const factsOf = ({ periodicRunners }: Pipeline): Map<string, RunnerFacts> => new Map(periodicRunners.filter(isSubjectRunner).map((runner) => [runner.taskName, runner]));
 
 function inJson(explanation: Explanation, now: Date): object {
-  const { subject, task } = explanation;
-  const withText = (of: string, obstacles: Explanation['obstacles']) => obstacles.map((obstacle) => ({ ...obstacle, text: describeObstacle(obstacle, { subject, task: of, now }) }));
+  const { subject, task, kind } = explanation;
+  const withText = (of: string, obstacles: Explanation['obstacles']) => obstacles.map((obstacle) => ({ ...obstacle, text: describeObstacle(obstacle, { subject, task: of, kind, now }) }));
   return {
     ...explanation,
     obstacles: withText(task, explanation.obstacles),
@@ -45,7 +45,7 @@ function inJson(explanation: Explanation, now: Date): object {
 }
 
 function inWords(explanation: Explanation, now: Date): string {
-  const { subject, task, status, obstacles } = explanation;
-  const why = obstacles.length === 0 ? [CAN_RUN] : obstacles.map((obstacle) => describeObstacle(obstacle, { subject, task, now }));
+  const { subject, task, kind, status, obstacles } = explanation;
+  const why = obstacles.length === 0 ? [CAN_RUN] : obstacles.map((obstacle) => describeObstacle(obstacle, { subject, task, kind, now }));
   return [`"${task}" of ${subject}: ${status}`, ...[...why, ...describeRoots(explanation, now)].map((sentence) => `  ${sentence}`)].join('\n');
 }

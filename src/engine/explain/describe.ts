@@ -7,6 +7,8 @@ import { MOST_AHEAD } from './snapshot.ts';
 interface About {
   subject: string;
   task: string;
+  /** Of the subject; a transient or the like unless given. */
+  kind?: string;
   /** The database's clock. */
   now: Date;
 }
@@ -24,9 +26,9 @@ export const describePlainly = (obstacle: Obstacle, about: About): string => `${
 export const CAN_RUN = 'It can run now: the next look at the register takes it.';
 
 /** Where prerequisites are not met: what it comes down to, one sentence each. */
-export function describeRoots({ subject, roots }: Explanation, now: Date): string[] {
+export function describeRoots({ subject, kind, roots }: Explanation, now: Date): string[] {
   return roots.map(({ task, obstacles }) => {
-    const about = { subject, task, now };
+    const about = { subject, task, kind, now };
     return `It comes down to "${task}": ${lowerFirst(obstacles.length === 0 ? CAN_RUN : obstacles.map((obstacle) => describeObstacle(obstacle, about)).join(' '))}`;
   });
 }
@@ -123,11 +125,15 @@ function limitSentence({ limit, resource, used, of, againInSeconds, probedBy, er
 }
 
 /** What a person can do about it, where that is one act. */
-function actOf(obstacle: Obstacle, { subject, task }: About): string | undefined {
+function actOf(obstacle: Obstacle, { subject, task, kind = '' }: About): string | undefined {
   const entry = `${quoted(subject)} ${quoted(task)}`;
   switch (obstacle.kind) {
     case 'done':
-      return obstacle.type === 'error' ? `"afterglow retry --transient ${quoted(subject)} --task ${quoted(task)}" has it done again` : undefined;
+      if (obstacle.type !== 'error') return undefined;
+      if (kind.startsWith('job:')) return `"afterglow jobs requeue ${subject}" has it done again`;
+      // Nobody but the command runs the scripts of a run, and it makes a new one where the last has ended.
+      if (kind.startsWith('run:')) return 'the same "afterglow run-jobs" does it again';
+      return `"afterglow retry --transient ${quoted(subject)} --task ${quoted(task)}" has it done again`;
     case 'hold':
       if (obstacle.by === 'requests') return obstacle.reason === 'waits for approval' ? `"afterglow requests approve ${quoted(subject)}" lets it begin` : undefined;
       return `"afterglow unhold ${obstacle.task === null ? quoted(subject) : entry}" lets it go`;

@@ -44,6 +44,8 @@ const OUTSIDE: ReadonlySet<Obstacle['kind']> = new Set(['no runner', 'on schedul
 export interface Explanation {
   subject: string;
   task: string;
+  /** Of the subject: `transient`, `job:…`, … */
+  kind: string;
   status: string;
   type: StatusType;
   /** Whether a claim would take it. */
@@ -90,7 +92,7 @@ class Explainer {
     const task = this.#taskOf(entry);
     const waits = obstacles.some(({ kind }) => kind === 'prerequisite');
     return {
-      subject, task: task.name, status, type, obstacles,
+      subject, task: task.name, kind: task.kind, status, type, obstacles,
       claimable: obstacles.every(({ kind }) => OUTSIDE.has(kind)),
       roots: waits ? this.#roots(entry).map((root) => ({ task: this.#taskOf(root).name, status: root.status, obstacles: this.#obstacles(root) })) : [],
     };

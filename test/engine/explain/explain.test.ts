@@ -45,8 +45,19 @@ const CHAIN = { One: {}, Two: { needs: { One: 'processed' } }, Three: { needs: {
 describe('an explanation', () => {
   it('of an entry with nothing in its way is that it can run', async () => {
     await given(CHAIN);
-    expect(await of('One')).toEqual({ subject: 'a', task: 'One', status: 'not processed', type: 'blank', claimable: true, obstacles: [], roots: [] });
+    expect(await of('One')).toEqual({ subject: 'a', task: 'One', kind: 'transient', status: 'not processed', type: 'blank', claimable: true, obstacles: [], roots: [] });
     expect(CAN_RUN).toContain('It can run now');
+  });
+
+  it('names the act that has it done again, for a job and a script of a run too', async () => {
+    const world = await given(CHAIN);
+    world.runner('One').does(throws(new Error('no such catalogue')));
+    await world.engine().work();
+    const [done] = (await of('One')).obstacles;
+    const act = (kind: string) => describeObstacle(done!, { subject: '17', task: 'One', kind, now: new Date() });
+    expect(act('transient')).toMatch(/; "afterglow retry --transient 17 --task One" has it done again\.$/);
+    expect(act('job:One')).toMatch(/; "afterglow jobs requeue 17" has it done again\.$/);
+    expect(act('run:housing:1f')).toMatch(/; the same "afterglow run-jobs" does it again\.$/);
   });
 
   it('follows prerequisites to what they come down to, once each', async () => {
