@@ -156,7 +156,7 @@ logged as (
   -- Not now(): that is when the statement came, and a prerequisite may have ended since.
   insert into attempt (subject_id, task_id, attempt, daemon_id, runner_version, started_at, queue_seconds)
   select subject_id, $1, attempt, $2, $5, clock_timestamp(), greatest(0, extract(epoch from clock_timestamp() - ready_at)) from claimed)
-select c.subject_id, c.attempt, c.setbacks, (select j.timeout_seconds from job j where j.subject_id = c.subject_id) as timeout_seconds, ${SUBJECT_COLUMNS}
+select c.subject_id, c.attempt, c.setbacks, case when s.kind like 'job:%' then (select j.timeout_seconds from job j where j.subject_id = c.subject_id) end as timeout_seconds, ${SUBJECT_COLUMNS}
   from claimed c
   join subject s on s.id = c.subject_id
   left join transient t on t.subject_id = c.subject_id
