@@ -17,9 +17,9 @@ const FAMILIES: readonly { family: Family; title: string; words?: Readonly<Recor
   { family: 'runs', title: 'Scripts of runs' },
 ];
 
-/** The tasks in the order of the graph, with their counts by status; where there are several families, each under its title. */
+/** The tasks in the order of the graph, with their counts by status; where there are several families, each under its title. Of the others than transients, those that have been used. */
 export function taskTable({ tasks, types }: Overview, links: Links): Html {
-  const groups = FAMILIES.map((family) => ({ ...family, tasks: tasks.filter(({ kind }) => familyOf(kind) === family.family) })).filter((group) => group.tasks.length > 0);
+  const groups = FAMILIES.map((family) => ({ ...family, tasks: tasks.filter(({ kind, counts }) => familyOf(kind) === family.family && (family.family === 'transients' || Object.keys(counts).length > 0)) })).filter((group) => group.tasks.length > 0);
   return html`<table id="tasks" hx-swap-oob="true">
   <thead><tr><th scope="col">Task</th><th scope="col" class="wide">Entries</th><th scope="col">By status</th><th scope="col" class="number">Ready</th><th scope="col" class="number">Waiting</th></tr></thead>
   ${groups.length === 0 ? html`<tbody><tr><td colspan="5" class="quiet">The fixtures name no tasks yet.</td></tr></tbody>` : ''}
