@@ -77,11 +77,17 @@ select c.subject_id, c.task_id, s.name as subject, t.name as task, c.overridden_
  where not exists (select from given g where g.subject_id = c.subject_id and g.result_of = c.task_id)
  order by c.subject_id, c.task_id`;
 
+// Claims that come meanwhile pass over what could be claimed, so its tasks are woken.
 const TOUCH = `
-update task_register r
-   set edit_xid = pg_current_xact_id(), edited_at = clock_timestamp()
-  from ${GIVEN}
- where r.subject_id = g.subject_id and r.task_id = g.task_id`;
+with touched as (
+  update task_register r
+     set edit_xid = pg_current_xact_id(), edited_at = clock_timestamp()
+    from ${GIVEN}
+   where r.subject_id = g.subject_id and r.task_id = g.task_id
+  returning r.task_id, r.status_id, r.ready, r.due_at)
+select pg_notify('afterglow_ready', t.id::text)
+  from task t
+ where exists (select from touched x where x.task_id = t.id and x.status_id = t.claim_from_id and x.ready and x.due_at is null)`;
 
 const SEND = `
 with chosen as materialized (

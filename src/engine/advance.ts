@@ -62,6 +62,17 @@ interface MovedRow {
   cancel_reason: string | null;
 }
 
+/** Of a job that was to be cancelled, `r`: what its entry gets then. Both are looked up for such a job alone. */
+export const [CANCELLED_ID, CANCEL_REASON] = [
+  `(select s.id from status s where s.message = 'cancelled')`,
+  `left('Cancelled by ' || coalesce(r.cancelled_by, 'somebody') || ': ' || r.cancel_reason, 1000)`,
+];
+
+// What is written of an end, and in its place where the entry is a job that was to be cancelled: the word to stop may have come too late.
+function unlessCancelled(own: string, instead: string): string {
+  return `case when r.cancel_reason is null or not (select t.kind like 'job:%' from task t where t.id = $2) then ${own} else ${instead} end`;
+}
+
 const ADVANCE = statement(`
 with ending as materialized (
   select *
@@ -71,9 +82,10 @@ with ending as materialized (
       setbacks smallint, reason text, waits_for text)),
 moved as (
   update task_register r
-     set status_id = e.status_id, cause = e.cause, actor = $3, lease_owner = null, lease_until = null, cancel_reason = null,
-         setbacks = e.setbacks, failure = e.failure, reason = e.reason, waits_for = e.waits_for,
-         due_at = clock_timestamp() + e.due_in_seconds * interval '1 second',
+     set status_id = ${unlessCancelled('e.status_id', CANCELLED_ID)}, cause = ${unlessCancelled('e.cause', `'cancel'`)}, actor = $3, lease_owner = null, lease_until = null,
+         reason = ${unlessCancelled('e.reason', CANCEL_REASON)}, cancel_reason = ${unlessCancelled('null', 'r.cancel_reason')},
+         setbacks = ${unlessCancelled('e.setbacks', '0')}, failure = ${unlessCancelled('e.failure', 'null')}, waits_for = ${unlessCancelled('e.waits_for', 'null')},
+         due_at = ${unlessCancelled(`clock_timestamp() + e.due_in_seconds * interval '1 second'`, 'null')},
          warning = e.warning, wall_seconds = e.wall_seconds, last_modified = clock_timestamp()
     from ending e
    where r.subject_id = e.subject_id and r.task_id = $2 and r.attempt = e.attempt and r.status_id = 2

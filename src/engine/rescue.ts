@@ -1,4 +1,5 @@
 import { statement, type Hot } from '../db/hot.ts';
+import { CANCELLED_ID, CANCEL_REASON } from './advance.ts';
 import { retryDeadlock } from './retry-deadlock.ts';
 
 /** An entry whose attempt was given up because its daemon is gone. */
@@ -46,6 +47,9 @@ interface TakenRow {
   cause: RescuedEntry['cause'];
 }
 
+// A job that was to be cancelled anyway.
+const DOOMED = `(r.cancel_reason is not null and t.kind like 'job:%')`;
+
 const RESCUE = statement(`
 with expired as materialized (
   select r.subject_id, r.task_id
@@ -58,13 +62,13 @@ with expired as materialized (
      for update of r skip locked),
 taken as (
   update task_register r
-     set status_id = case when j.again then t.claim_from_id else t.failed_status_id end,
-         cause = case when j.again then 'rescue' else 'give up' end,
-         failure = case when j.again then null else 'machinery' end,
-         reason = case when j.again then 'the daemon that ran it is gone' else 'given up: its daemons were lost ' || r.setbacks + 1 || ' times' end,
-         actor = $2, setbacks = case when j.again then r.setbacks + 1 else 0 end,
-         lease_owner = null, lease_until = null, cancel_reason = null, last_modified = clock_timestamp(),
-         due_at = case when j.again and r.setbacks > 0 then clock_timestamp()
+     set status_id = case when ${DOOMED} then ${CANCELLED_ID} when j.again then t.claim_from_id else t.failed_status_id end,
+         cause = case when ${DOOMED} then 'cancel' when j.again then 'rescue' else 'give up' end,
+         failure = case when ${DOOMED} or j.again then null else 'machinery' end,
+         reason = case when ${DOOMED} then ${CANCEL_REASON} when j.again then 'the daemon that ran it is gone' else 'given up: its daemons were lost ' || r.setbacks + 1 || ' times' end,
+         actor = $2, setbacks = case when j.again and not ${DOOMED} then r.setbacks + 1 else 0 end,
+         lease_owner = null, lease_until = null, cancel_reason = case when ${DOOMED} then r.cancel_reason end, last_modified = clock_timestamp(),
+         due_at = case when j.again and not ${DOOMED} and r.setbacks > 0 then clock_timestamp()
                     + random() * least(t.retry_base_seconds * t.retry_factor ^ (r.setbacks - 1), t.retry_cap_seconds) * interval '1 second' end
     from expired e
     join task t on t.id = e.task_id

@@ -51,10 +51,14 @@ export async function listJobs(run: Run, { names, states, key, parent, enqueuedB
 
 /** Which jobs `j` are in some states. Where few are in them, they are found by the statuses of their entries; of the others, the newest by their ids. */
 function inStates(states: readonly JobState[], $: (value: unknown) => string): string {
-  const given = `${$(JSON.stringify(states))}::jsonb`;
-  if (states.every((state) => RARE.has(state))) return `j.subject_id in (${idsBy(given)})`;
+  const given = () => `${$(JSON.stringify(states))}::jsonb`;
+  if (states.every((state) => RARE.has(state))) return `j.subject_id in (${idsBy(given())})`;
   const open = ['pending', 'running'].filter((state) => states.includes(state as JobState));
-  const either = [`${given} @> to_jsonb(j.state)`, ...(open.length === 2 ? ['j.state is null'] : open.map((state) => `(j.state is null and ${state === 'running' ? '' : 'not '}${RUNS})`))];
+  const either = [
+    ...(states.length > open.length ? [`${given()} @> to_jsonb(j.state)`] : []),
+    // As in the index of those that have not ended.
+    ...(open.length === 2 ? ['j.ended_at is null'] : open.map((state) => `(j.ended_at is null and ${state === 'running' ? '' : 'not '}${RUNS})`)),
+  ];
   return `(${either.join(' or ')})`;
 }
 
@@ -64,12 +68,17 @@ const RUNS = `exists (select from task_register r where r.subject_id = j.subject
 
 /** Ids of the jobs in some states; a list of JSON. `offset 0`: it is looked up before anything else, whatever is thought of how many they are. */
 const idsBy = (states: string): string => `
-  select f.subject_id
-    from task ft
-    join task_register f on f.task_id = ft.id
-    join status fs on fs.id = f.status_id
-   where ft.kind like 'job:%'
-     and ${states} @> to_jsonb(case when fs.id = 2 then 'running' when fs.message in ('cancelled', 'skipped') then fs.message when fs.type = 'error' then 'failed' end)
+  (select f.subject_id
+     from task ft
+     join task_register f on f.task_id = ft.id and f.status_id <> 2
+     join status fs on fs.id = f.status_id
+    where ft.kind like 'job:%'
+      and ${states} @> to_jsonb(case when fs.message in ('cancelled', 'skipped') then fs.message when fs.type = 'error' then 'failed' end)
+   union all
+   select f.subject_id
+     from task ft
+     join task_register f on f.task_id = ft.id and f.status_id = 2
+    where ft.kind like 'job:%' and ${states} @> '"running"')
   offset 0`;
 
 /** What the parents of a job gave, in their order; null for those that gave nothing. */

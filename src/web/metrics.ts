@@ -100,7 +100,7 @@ select t.name as task, coalesce(c.ready, 0) as ready, coalesce(c.delayed, 0) as 
            count(*) filter (where not r.held and r.unmet > 0) as waiting,
            extract(epoch from clock_timestamp() - min(r.ready_at) filter (where r.ready and (r.due_at is null or r.dispatched_at is not null)))::double precision as oldest_seconds
       from task_register r
-     where r.task_id = t.id and r.status_id = t.claim_from_id) c
+     where r.task_id = t.id and r.status_id = t.claim_from_id and r.status_id <> 2) c
  where t.kind <> 'system'
  order by t.id`;
 

@@ -28,8 +28,9 @@ async function givenEnded() {
   const other = new ScriptedJob('Other');
   const world = await createJobWorld(database, [plain, other]);
   await world.work();
-  const made = await Promise.all(['done', 'fail', 'skip'].map((text) => world.jobs.enqueue(plain, { text })));
-  const ids = [...made, await world.jobs.enqueue(other, {})].map(({ id }) => id);
+  const ids: string[] = [];
+  for (const text of ['done', 'fail', 'skip']) ids.push((await world.jobs.enqueue(plain, { text })).id);
+  ids.push((await world.jobs.enqueue(other, {})).id);
   for (const id of ids) await world.jobs.wait(id, { timeoutSeconds: 10 }).catch(() => {});
   await age(60, ...ids);
   return { ...world, plain, other, ids: { done: ids[0]!, fail: ids[1]!, skip: ids[2]!, other: ids[3]! } };

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { countDrift } from '../../src/db/sync-graph.ts';
+import { claim } from '../../src/engine/claim.ts';
 import { rescue } from '../../src/engine/rescue.ts';
 import { JobCancelledError, RefusedError, UnknownNameError } from '../../src/errors.ts';
 import { createDatabase } from '../harness.ts';
@@ -87,6 +88,18 @@ describe('cancelling a job', () => {
     expect(await rescue(database.hot, 'daemon 8', [7], 60)).toMatchObject([{ subject: job.id, cause: 'cancel' }]);
     expect(await entry(job.id)).toMatchObject({ status: 'cancelled', attempt: 1 });
     await expect(jobs.wait(job, { timeoutSeconds: 10 })).rejects.toBeInstanceOf(JobCancelledError);
+  });
+
+  it('cannot be undone by whoever writes another end into the register', async () => {
+    const scan = new ScriptedJob('Scan');
+    const { jobs } = await createJobWorld(database, [scan]);
+    const job = await jobs.enqueue(scan, {});
+    const [{ id }] = await database.em().execute<[{ id: number }]>(`select id from task`);
+    await claim(database.hot.run, { id, name: 'Scan', kind: 'job:Scan', claimFromId: 1, version: 1 }, { daemonId: 7, actor: 'daemon 7', leaseSeconds: 3600 }, 10);
+    await jobs.cancel(job, 'wrong field', { by: 'ada' });
+    const completed = `update task_register set status_id = (select id from status where message = 'completed'), cause = 'finish'`;
+    await expect(database.em().execute(completed)).rejects.toThrow('a job that was to be cancelled can only end as "cancelled"');
+    expect((await jobs.get(job)).state).toBe('running');
   });
 
   it('cancels its children with the reason, and what follows from them, down to the last', async () => {

@@ -12,6 +12,7 @@ import { Migration0011Runs } from './0011-runs.ts';
 import { Migration0012Requests } from './0012-requests.ts';
 import { Migration0013Objects } from './0013-objects.ts';
 import { Migration0014Alternatives } from './0014-alternatives.ts';
+import { Migration0015FewerWrites } from './0015-fewer-writes.ts';
 
 /** Our schema, oldest first. A migration that has been released is never changed. */
 export const coreMigrations: readonly MigrationObject[] = [
@@ -28,4 +29,5 @@ export const coreMigrations: readonly MigrationObject[] = [
   { name: 'afterglow-0012-requests', class: Migration0012Requests },
   { name: 'afterglow-0013-objects', class: Migration0013Objects },
   { name: 'afterglow-0014-alternatives', class: Migration0014Alternatives },
+  { name: 'afterglow-0015-fewer-writes', class: Migration0015FewerWrites },
 ];

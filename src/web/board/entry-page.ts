@@ -31,21 +31,27 @@ interface SubjectId {
 }
 
 async function lastChanged(em: EntityManager, task: BoardTask, statusIds: readonly number[], filter: string, start: number, count: number): Promise<string[]> {
-  const rows = await em.execute<SubjectId[]>(lastChangedSql(filter), [`{${statusIds.join()}}`, task.id, start + count, start, count]);
+  const rows = await em.execute<SubjectId[]>(lastChangedSql(filter), [`{${statusIds.join()}}`, task.id, start + count, task.id, start + count, start, count]);
   return rows.map((row) => row.subject_id);
 }
 
 // One range of the index (task_id, status_id, last_modified) for each status, then the newest of all: the index itself is only
-// in this order within one status. Entries that one statement wrote share a time, so the subject decides.
+// in this order within one status, and what runs has an index of its own. Entries that one statement wrote share a time, so the subject decides.
 const lastChangedSql = (filter: string) => `
 select c.subject_id
   from unnest(?::smallint[]) as wanted(id)
  cross join lateral (
-       select r.subject_id, r.last_modified
-         from task_register r
-        where r.task_id = ? and r.status_id = wanted.id ${filter}
-        order by r.last_modified desc, r.subject_id desc
-        limit ?) c
+       (select r.subject_id, r.last_modified
+          from task_register r
+         where r.task_id = ? and r.status_id = wanted.id and r.status_id <> 2 ${filter}
+         order by r.last_modified desc, r.subject_id desc
+         limit ?)
+        union all
+       (select r.subject_id, r.last_modified
+          from task_register r
+         where wanted.id = 2 and r.task_id = ? and r.status_id = 2 ${filter}
+         order by r.last_modified desc, r.subject_id desc
+         limit ?)) c
  order by c.last_modified desc, c.subject_id desc
 offset ? limit ?`;
 

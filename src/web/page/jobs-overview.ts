@@ -27,8 +27,14 @@ with counted as (
   select r.task_id, r.status_id, count(*)::int as n, min(r.last_modified) as oldest, max(r.last_modified) as newest
     from task_register r
     join task t on t.id = r.task_id
-   where t.kind like 'job:%'
-   group by r.task_id, r.status_id),
+   where t.kind like 'job:%' and r.status_id <> 2
+   group by r.task_id, r.status_id
+   union all
+  select r.task_id, 2, count(*)::int, min(r.last_modified), max(r.last_modified)
+    from task_register r
+    join task t on t.id = r.task_id
+   where t.kind like 'job:%' and r.status_id = 2
+   group by r.task_id),
 named as (
   select c.*, case c.status_id when 1 then 'pending' when 2 then 'running' else case when s.message in ('cancelled', 'skipped') then s.message when s.type = 'error' then 'failed' else 'completed' end end as state
     from counted c
