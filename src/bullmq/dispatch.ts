@@ -21,9 +21,15 @@ export async function dispatched(run: Run, taskId: number): Promise<number> {
 
 const DISPATCHED = statement(`select count(*)::int as n from task_register where task_id = $1 and due_at > clock_timestamp() and dispatched_at is not null and status_id <> 2`);
 
-/** Lets entries be dispatched again at once, or after some seconds: their tickets will not be used. */
-export async function giveBack(run: Run, tickets: readonly Ticket[], againInSeconds = 0): Promise<void> {
-  await run(GIVE_BACK, [JSON.stringify(tickets.map(({ subjectId, taskId, attempt }) => ({ subject_id: subjectId, task_id: taskId, attempt }))), againInSeconds]);
+/**
+ * Lets entries be dispatched again at once, or after some seconds: their tickets will not be used. Those that were claimed, ended or
+ * reset meanwhile stay as they are. It waits for nobody: a person's long transaction must not keep the engine's connections.
+ *
+ * @returns how many could not be given back now, because somebody else has them locked
+ */
+export async function giveBack(run: Run, tickets: readonly Ticket[], againInSeconds = 0): Promise<number> {
+  const [row] = await run<{ locked: number }>(GIVE_BACK, [JSON.stringify(tickets.map(({ subjectId, taskId, attempt }) => ({ subject_id: subjectId, task_id: taskId, attempt }))), againInSeconds]);
+  return row!.locked;
 }
 
 const made = new Map<number, Statement>();
@@ -35,7 +41,7 @@ with eligible as materialized (
   select r.subject_id
     from task_register r
    where r.task_id = $1 and r.status_id = ${Number(claimFromId)} and r.ready and r.due_at is null
-     and exists (select from task t where t.id = $1 and t.active and t.runner_version <= $2 and in_window(t.window_from, t.window_to, t.window_zone))
+     and exists (select from task t where t.id = $1 and t.active and t.claim_from_id = ${Number(claimFromId)} and t.runner_version <= $2 and in_window(t.window_from, t.window_to, t.window_zone))
      and not exists (select from schedule s where s.runner = $4 and not s.enabled)
    order by r.public_timestamp, r.priority desc, r.subject_id
    limit $3
@@ -57,10 +63,25 @@ select d.subject_id, d.attempt, s.name as subject
 const GIVE_BACK = statement(`
 with given as (
   select * from jsonb_to_recordset($1::jsonb) as g(subject_id bigint, task_id integer, attempt integer)),
+theirs as materialized (
+  select r.subject_id, r.task_id
+    from given g
+    join task_register r on r.subject_id = g.subject_id and r.task_id = g.task_id
+   where r.attempt = g.attempt - 1 and r.dispatched_at is not null),
+free as materialized (
+  select r.subject_id, r.task_id
+    from given g
+    join task_register r on r.subject_id = g.subject_id and r.task_id = g.task_id
+   where r.attempt = g.attempt - 1 and r.dispatched_at is not null
+   order by r.subject_id, r.task_id
+     for update of r skip locked),
 back as (
   update task_register r
      set dispatched_at = null, due_at = case when $2::float8 > 0 then clock_timestamp() + $2::float8 * interval '1 second' end
-    from given g
-   where r.subject_id = g.subject_id and r.task_id = g.task_id and r.attempt = g.attempt - 1 and r.dispatched_at is not null
-  returning r.task_id, r.due_at)
-select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from back where due_at is null) tasks`);
+    from free f
+   where r.subject_id = f.subject_id and r.task_id = f.task_id
+  returning r.task_id, r.due_at),
+told as materialized (
+  select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from back where due_at is null) tasks)
+select (select count(*)::int from theirs t where not exists (select from free f where f.subject_id = t.subject_id and f.task_id = t.task_id)) as locked,
+       (select count(*)::int from told) as told`);

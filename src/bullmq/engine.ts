@@ -3,7 +3,6 @@ import type { ClaimedEntry } from '../engine/claim.ts';
 import { isIsolated, isLimited, type EngineOptions, type EngineTask, type EngineWork } from '../engine/engine-options.ts';
 import { claimOneLimited } from '../engine/limits.ts';
 import type { Engine } from '../engine/port.ts';
-import { giveBack } from './dispatch.ts';
 import { Gate } from './gate.ts';
 import type { QueuePlace } from './queues.ts';
 import { Starter } from './starter.ts';
@@ -121,43 +120,46 @@ export class BullEngine implements Engine {
     this.#local.handBack();
   }
 
-  async #use(ticket: Ticket): Promise<void> {
+  /** @returns after how many seconds the ticket's entry is to be dispatched again; undefined where it was run, or what became of it is not known */
+  async #use(ticket: Ticket): Promise<number | undefined> {
     const task = this.#options.tasks.find(({ id }) => id === ticket.taskId);
-    if (task === undefined) return this.#giveBack(ticket, 0);
+    if (task === undefined) return 0;
     const gate = isIsolated(task) ? this.#isolatedGate : this.#gate;
-    if (!(await gate.enter())) return this.#giveBack(ticket, 0);
+    if (!(await gate.enter())) return 0;
     try {
       const setback = await this.#local.setbackOf(task.id, ticket.subjectId);
-      if (setback !== undefined) return await this.#giveBack(ticket, Math.min(Math.max(1, setback.againInSeconds), LONGEST_SETBACK_SECONDS));
-      const entry = await this.#claim(task, ticket);
-      if (entry !== undefined) await this.#local.runClaimed(entry);
+      if (setback !== undefined) return Math.min(Math.max(1, setback.againInSeconds), LONGEST_SETBACK_SECONDS);
+      const { entry, againInSeconds } = await this.#claim(task, ticket);
+      if (entry === undefined) return againInSeconds;
+      await this.#local.runClaimed(entry);
+      return undefined;
     } catch (error) {
       this.#options.log.error({ task: task.name, err: error }, 'could not claim what came from the queue; it is dispatched again when its lease is over');
+      return undefined;
     } finally {
       gate.leave();
       this.#settle();
     }
   }
 
-  /** Undefined where the ticket is stale (the entry was claimed, held or reset meanwhile) or the limits leave no room now. */
-  async #claim(task: EngineTask, ticket: Ticket): Promise<ClaimedEntry | undefined> {
+  /**
+   * No entry where the limits leave no room now, where the ticket is stale (the entry was claimed, held or reset meanwhile), or where
+   * somebody has the entry locked for a moment: a person who edits it, or another daemon whose dispatch just came too late for it. A
+   * stale ticket gives nothing back, so the last two need not be told apart.
+   */
+  async #claim(task: EngineTask, ticket: Ticket): Promise<{ entry?: ClaimedEntry | undefined; againInSeconds: number }> {
     const { hot, daemonId, actor, leaseSeconds } = this.#options;
     const claimTask = { ...task, version: task.runner.version };
     const by = { daemonId, actor, leaseSeconds };
-    if (!isLimited(task)) return this.#starterOf(task.id, () => new Starter(hot.run, claimTask, by)).start(ticket);
+    if (!isLimited(task)) return { entry: await this.#starterOf(task.id, () => new Starter(hot.run, claimTask, by)).start(ticket), againInSeconds: 0 };
     const { entries, heldBack } = await claimOneLimited(hot, claimTask, by, ticket.subjectId, ticket.attempt);
-    if (heldBack !== undefined) await this.#giveBack(ticket, heldBack.againInSeconds ?? 1);
-    return entries[0];
+    return { entry: entries[0], againInSeconds: heldBack === undefined ? 0 : (heldBack.againInSeconds ?? 1) };
   }
 
   #starterOf(taskId: number, make: () => Starter): Starter {
     const found = this.#starters.get(taskId) ?? make();
     this.#starters.set(taskId, found);
     return found;
-  }
-
-  async #giveBack(ticket: Ticket, againInSeconds: number): Promise<void> {
-    await giveBack(this.#options.hot.run, [ticket], againInSeconds).catch(() => {});
   }
 
   #settle(): void {

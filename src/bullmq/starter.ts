@@ -22,7 +22,7 @@ export class Starter {
     this.#by = by;
   }
 
-  /** The entry of a ticket, claimed; undefined where the ticket is stale. */
+  /** The entry of a ticket, claimed; undefined where the ticket is stale, or somebody has the entry locked. */
   start(ticket: Ticket): Promise<ClaimedEntry | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ticket, resolve, reject });

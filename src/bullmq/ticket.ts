@@ -4,6 +4,8 @@ export interface Ticket {
   taskId: number;
   /** The number of the attempt that its claim would begin; a ticket of before another claim is stale. */
   attempt: number;
+  /** There was no room in the queue for what may lie behind it: whoever takes this ticket out looks for more. */
+  more?: boolean | undefined;
 }
 
 /** Whether what came out of a queue is a ticket; anybody may put anything in. */

@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { dispatch } from '../../src/bullmq/dispatch.ts';
+import { dispatch, giveBack } from '../../src/bullmq/dispatch.ts';
 import { BullEngine } from '../../src/bullmq/engine.ts';
 import { connectionOf, queueName, queuePrefix } from '../../src/bullmq/queues.ts';
 import { ticketId, type Ticket } from '../../src/bullmq/ticket.ts';
@@ -31,6 +31,13 @@ const queueOf = async (world: World, task: string) => {
   return queue;
 };
 const ticketsOf = (world: World, limit = 10, leaseSeconds = 60) => dispatch(database.hot.run, { ...world.task('Match'), version: 7 }, leaseSeconds, limit);
+/** Wakes an engine when the database says so, as a daemon does. */
+const listen = async (wake: (taskId: number) => unknown) => {
+  const ear = await database.connect('test');
+  onTestFinished(() => ear.end());
+  ear.on('notification', ({ payload }) => void wake(Number(payload)));
+  await ear.query('listen afterglow_ready');
+};
 /** What a daemon does every few seconds. */
 const care = () => database.em().execute(`update task_register set due_at = null where due_at <= clock_timestamp()`);
 
@@ -78,6 +85,60 @@ describe.skipIf(!hasRedis)('an entry in a queue', () => {
       expect(await world.statuses('Match')).toEqual({ first: 'processed', second: 'processed', third: 'processed' });
     }, 20_000);
     for (const subject of ['first', 'second', 'third']) expect(await world.attempts(subject, 'Match')).toHaveLength(1);
+  });
+
+  it('that somebody has locked when its ticket comes out is dispatched again once it is free, and its ticket is gone from Redis by then', async () => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    const open = gate();
+    world.runner('Match').on('first', open.script);
+    const [, second] = await world.add('first', 'second');
+    const queue = await queueOf(world, 'Match');
+    const { engine } = await bull(world, { concurrency: 1 });
+    await engine.wake();
+    await world.runner('Match').began('first');
+    const ticket = { subjectId: second!, taskId: world.task('Match').id, attempt: 1 };
+    await vi.waitFor(async () => expect(await queue.getJob(ticketId(ticket))).toBeDefined());
+    // A person's transaction; that of another daemon whose dispatch comes just too late for the entry does the same for a moment.
+    const person = await database.connect('test');
+    onTestFinished(() => person.end());
+    await person.query('begin');
+    await person.query('select from task_register where subject_id = $1 for update', [second]);
+    const left: Promise<unknown>[] = [];
+    await listen((taskId) => {
+      left.push(queue.getJob(ticketId(ticket)));
+      return engine.wake(taskId);
+    });
+    open.open();
+    await vi.waitFor(async () => expect(await queue.getJobCountByTypes('waiting', 'active')).toBe(0));
+    expect(await giveBack(database.hot.run, [ticket])).toBe(1);
+    expect((await world.entry('second', 'Match')).attempt).toBe(0);
+    expect(left).toEqual([]);
+    await person.query('commit');
+    await vi.waitFor(async () => expect(await world.statuses('Match')).toEqual({ first: 'processed', second: 'processed' }), 5000);
+    expect((await Promise.all(left))[0]).toBeUndefined();
+    expect(await world.attempts('second', 'Match')).toHaveLength(1);
+  });
+
+  it('behind a full queue is found by whoever takes a ticket out, though it was another that found the queue full', async () => {
+    const world = await createWorld(database, { tasks: { Match: { does: () => new Promise(() => {}) } } });
+    await world.add(...Array.from({ length: 10 }, (_, n) => `sn${n}`));
+    const { engine: busy } = await bull(world, { concurrency: 1 });
+    await busy.wake();
+    await vi.waitFor(() => expect(busy.running).toBe(1));
+    const { engine: free } = await bull(world, { concurrency: 4, daemonId: 2 });
+    await vi.waitFor(() => expect(free.running).toBe(4), 5000);
+  });
+
+  it('that came while Redis was away is dispatched when it is back, without another word', async () => {
+    const world = await createWorld(database, { tasks: { Match: {} } });
+    const { engine, lines } = await bull(world);
+    await engine.wake();
+    await redis.kill();
+    await world.add('a');
+    await engine.wake();
+    await redis.start();
+    expect(lines.some(({ msg }) => msg.startsWith('could not dispatch; trying again in 1 s'))).toBe(true);
+    await vi.waitFor(async () => expect(await world.statuses('Match')).toEqual({ a: 'processed' }), 10_000);
   });
 
   it('is run once, however many tickets of it there are', async () => {
