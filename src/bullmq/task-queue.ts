@@ -10,6 +10,8 @@ import { isTicket, ticketId, type Ticket } from './ticket.ts';
 const [FIRST_AGAIN_SECONDS, LONGEST_AGAIN_SECONDS] = [1, 30];
 /** Waits until an entry that somebody has locked is given back, milliseconds; they double up to the longest. */
 const [FIRST_LOCKED_MS, LONGEST_LOCKED_MS] = [10, 1000];
+/** How long Redis may take to answer when everything is over and only the books in it are to be closed. */
+const CLOSE_MS = 2000;
 
 /** One task's queue: fills it from the register, and takes tickets out for this daemon. */
 export class TaskQueue {
@@ -24,8 +26,10 @@ export class TaskQueue {
   #again: NodeJS.Timeout | undefined;
   #failures = 0;
   #stopped = false;
+  #closed: Promise<void> | undefined;
   readonly #closing = new AbortController();
   readonly #givingBack = new Set<Promise<void>>();
+  readonly #using = new Set<Promise<unknown>>();
 
   /** @param use resolves when the ticket is used up: with the seconds after which its entry is to be dispatched again, undefined where it is not */
   constructor(options: EngineOptions, place: QueuePlace, task: EngineTask, use: (ticket: Ticket) => Promise<number | undefined>) {
@@ -40,7 +44,7 @@ export class TaskQueue {
       if (ticket === undefined) options.log.warn({ task: task.name }, 'something that is no ticket came out of the queue and is dropped');
       // There is room for more. Who found none before may be another daemon, which takes no ticket out for hours.
       if (this.#full || ticket?.more === true) void this.wake();
-      return ticket && use(ticket);
+      return ticket && this.#noted(use(ticket));
     }, { prefix: place.prefix, connection: { ...connectionOf(place.redisUrl), maxRetriesPerRequest: null }, concurrency: options.concurrency, name: options.actor, lockDuration: leaseMs, stalledInterval: leaseMs });
     // Not before the ticket is gone from Redis: as long as it lies there, BullMQ ignores another one of the same id, without a word.
     this.#worker.on('completed', ({ data }, againInSeconds) => {
@@ -68,16 +72,30 @@ export class TaskQueue {
   async pause(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#again);
-    await this.#looking;
-    await this.#worker.pause(true).catch(() => {});
+    await isOver(this.#looking);
+    await isOver(this.#worker.pause(true));
   }
 
-  /** Waits for the tickets in use. */
-  async close(): Promise<void> {
-    await this.#worker.close().catch(() => {});
+  /** Waits for the tickets in use, however long that is, but not for a Redis that is away: what it still holds goes by its leases. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const closed = this.#worker.close();
+    while (this.#using.size > 0) await Promise.all(this.#using);
+    const isInOrder = await isOver(closed);
     this.#closing.abort();
     await Promise.all(this.#givingBack);
-    await this.#queue.close().catch(() => {});
+    if (isInOrder && (await isOver(this.#queue.close()))) return;
+    this.#options.log.warn({ task: this.task.name }, 'Redis does not answer; what lies in it is left to its leases');
+    // They would connect anew for ever. Where there is nothing to cut, BullMQ waits for the end of it, so we do not.
+    for (const one of [this.#worker, this.#queue]) void one.disconnect().catch(() => {});
+  }
+
+  #noted<T>(using: Promise<T>): Promise<T> {
+    this.#using.add(using);
+    return using.finally(() => this.#using.delete(using));
   }
 
   async #look(): Promise<void> {
@@ -144,4 +162,11 @@ export class TaskQueue {
       throw error;
     }
   }
+}
+
+/** Whether it has come to an end, good or bad, within {@link CLOSE_MS}. */
+async function isOver(act: Promise<unknown> | undefined): Promise<boolean> {
+  const settled = Promise.resolve(act).then(() => true, () => true);
+  const impatience = new AbortController();
+  return Promise.race([settled, delay(CLOSE_MS, false, { signal: impatience.signal }).catch(() => false)]).finally(() => impatience.abort());
 }

@@ -141,6 +141,19 @@ describe.skipIf(!hasRedis)('an entry in a queue', () => {
     await vi.waitFor(async () => expect(await world.statuses('Match')).toEqual({ a: 'processed' }), 10_000);
   });
 
+  it('is handed back by an engine that stops though Redis is away', async () => {
+    const world = await createWorld(database, { tasks: { Match: { does: (_subject, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))) } } });
+    await world.add('a');
+    const { engine } = await bull(world);
+    await engine.wake();
+    await world.runner('Match').began('a');
+    await redis.kill();
+    // The others share this Redis.
+    onTestFinished(() => redis.start());
+    await engine.stop(0);
+    expect(await world.attempts('a', 'Match')).toMatchObject([{ outcome: 'released' }]);
+  });
+
   it('is run once, however many tickets of it there are', async () => {
     const world = await createWorld(database, { tasks: { Match: {} } });
     await world.add('a');
