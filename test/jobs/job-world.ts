@@ -1,4 +1,5 @@
-import { onTestFinished } from 'vitest';
+import { inspect } from 'node:util';
+import { onTestFailed, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/database.ts';
 import { saveStatuses, saveTasks } from '../../src/db/save-tasks.ts';
@@ -18,6 +19,8 @@ import { listeningLog, type LogLine } from '../engine/world.ts';
 
 /** How often a test's engine looks for what is due, ms. */
 const LOOK_MS = 20;
+/** Of a line of the log. */
+const WARN = 40;
 
 export interface JobWorld {
   /** From outside, as an application has them. */
@@ -44,11 +47,19 @@ export async function createJobWorld(database: Database, runners: readonly TaskR
   const work = (await readWork(database.em(), types))!;
   const jobs = jobsOf(database.address, { types, by: 'test' });
   onTestFinished(() => jobs.close());
+  const said: LogLine[][] = [];
+  // A job that did not end in time: had it been claimed, did it lie in a queue, and what did the engines say?
+  onTestFailed(async () => {
+    const open = await database.em().execute(OPEN);
+    const engines = said.map((lines) => lines.filter(({ level }) => level >= WARN));
+    process.stderr.write(`${inspect({ open, engines }, { depth: 5 })}\n`);
+  });
   const read = async <Row extends object>(sql: string, id: string): Promise<Row[]> => database.em().execute<Row[]>(sql, [id]);
   return {
     jobs,
     async work(options = {}, make = (whole) => new LocalEngine(whole)) {
       const { log, lines } = listeningLog();
+      said.push(lines);
       const daemonId = options.daemonId ?? 1;
       const engine = make({
         fork: () => database.em(), hot: database.hot, tasks: work.tasks, machine: work.machine, statusIds: work.statusIds, daemonId, actor: `daemon ${daemonId}`,
@@ -72,6 +83,15 @@ export async function createJobWorld(database: Database, runners: readonly TaskR
     outcomes: async (id) => (await read<{ outcome: string }>(`select outcome from attempt where subject_id = ? order by attempt`, id)).map(({ outcome }) => outcome),
   };
 }
+
+const OPEN = `
+select s.id, t.name, st.message as status, r.ready, r.unmet, r.held, r.attempt, r.cause, r.actor, r.reason, r.last_modified, r.dispatched_at, r.due_at, r.lease_owner, r.lease_until, clock_timestamp() as now
+  from task_register r
+  join subject s on s.id = r.subject_id
+  join task t on t.id = r.task_id
+  join status st on st.id = r.status_id
+ where r.status_id in (1, 2)
+ order by s.id`;
 
 const CLEAR = `
 delete from subject;
