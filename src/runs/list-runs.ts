@@ -9,6 +9,8 @@ import { isLost, WORKING_PROCESS, type WorkingProcess } from './working-process.
 export interface RunReport {
   name: string;
   number: number;
+  /** What the register calls it, e.g. `my-jobs-1`. */
+  subject: string;
   /** `crashed` too where its process is gone without a word; the same command takes it up again. */
   state: 'started' | 'running' | RunEndState;
   /** As the user named it. */
@@ -28,10 +30,14 @@ export interface RunReport {
 /** A script of a run, as it stands or ended. */
 export interface ScriptReport {
   script: string;
+  /** What the register calls it: of the entry that it is together with the run's subject. */
+  task: string;
   jobs: readonly string[];
   parents: readonly string[];
   state: TaskState;
   attempts: number;
+  /** When its last attempt began. */
+  startedAt: Date | null;
   seconds: number | null;
   reason: string | null;
   warning: string | null;
@@ -43,9 +49,15 @@ export interface ScriptReport {
  *
  * @param filter.name only those of this name
  * @param filter.number only this one
+ * @param filter.subject only the one that the register calls so, or whose subject has this id
+ * @param filter.startedBefore only those that were started before this instant
  */
-export async function listRuns(em: EntityManager, { name = null, number = null, most = 100 }: { name?: string | null; number?: number | null; most?: number }): Promise<RunReport[]> {
-  const rows = await em.execute<RunRow[]>(RUNS, [name, name, number, number, most]);
+export async function listRuns(
+  em: EntityManager,
+  { name = null, number = null, subject = null, startedBefore, most = 100 }: { name?: string | null; number?: number | null; subject?: string | null; startedBefore?: Date | undefined; most?: number },
+): Promise<RunReport[]> {
+  const before = startedBefore?.toISOString() ?? null;
+  const rows = await em.execute<RunRow[]>(RUNS, [name, name, number, number, subject, subject, subject, before, before, most]);
   return rows.map(({ state, process, alive, options, started_at: startedAt, ended_at: endedAt, tasks, succeeded, failed, skipped, unchanged, ...row }) => ({
     ...row,
     state: (state === 'started' || state === 'running') && isLost({ process, alive }) ? 'crashed' : state,
@@ -57,10 +69,10 @@ export async function listRuns(em: EntityManager, { name = null, number = null, 
 
 /** The scripts of one run, parents first. */
 export async function listScripts(em: EntityManager, { name, number }: Pick<RunReport, 'name' | 'number'>): Promise<ScriptReport[]> {
-  const rows = await em.execute<(Omit<ScriptReport, 'state'> & { status: string; error: string | null; last_line: string | null })[]>(SCRIPTS, [name, number]);
-  return rows.map(({ status, error, last_line: lastLine, ...row }) => {
+  const rows = await em.execute<(Omit<ScriptReport, 'state' | 'startedAt'> & { status: string; started_at: string | null; error: string | null; last_line: string | null })[]>(SCRIPTS, [name, number]);
+  return rows.map(({ status, started_at: startedAt, error, last_line: lastLine, ...row }) => {
     const state = stateOf(status);
-    return { ...row, state, reason: state === 'failed' ? (error ?? row.reason ?? lastLine) : state === 'unchanged' ? lastLine : state === 'success' ? null : row.reason };
+    return { ...row, state, startedAt: startedAt === null ? null : new Date(startedAt), reason: state === 'failed' ? (error ?? row.reason ?? lastLine) : state === 'unchanged' ? lastLine : state === 'success' ? null : row.reason };
   });
 }
 
@@ -72,10 +84,11 @@ interface RunRow extends Omit<RunReport, 'counts' | 'startedAt' | 'endedAt' | 'o
 
 // What a run that goes on has come to so far is counted.
 const RUNS = `
-select u.name, u.number, u.state, u.file, u.options, u.jobs, u.resumed, u.message, u.started_at, u.ended_at,
+select u.name, u.number, o.name as subject, u.state, u.file, u.options, u.jobs, u.resumed, u.message, u.started_at, u.ended_at,
        extract(epoch from coalesce(u.ended_at, clock_timestamp()) - u.started_at)::float8 as seconds, ${WORKING_PROCESS}, u.tasks,
        ${['succeeded', 'failed', 'skipped', 'unchanged'].map((count) => `case when u.ended_at is null then c.${count} else u.${count} end as ${count}`).join(', ')}
   from run u
+  join subject o on o.id = u.subject_id
   left join daemon d on d.id = u.daemon_id
  cross join lateral (
        select (count(*) filter (where s.message = 'success'))::integer as succeeded, (count(*) filter (where s.message = 'failed'))::integer as failed,
@@ -84,11 +97,12 @@ select u.name, u.number, u.state, u.file, u.options, u.jobs, u.resumed, u.messag
          join status s on s.id = r.status_id
         where r.subject_id = u.subject_id) c
  where (?::text is null or u.name = ?) and (?::integer is null or u.number = ?)
+   and (?::text is null or o.name = ? or u.subject_id::text = ?) and (?::timestamptz is null or u.started_at < ?::timestamptz)
  order by u.started_at desc, u.subject_id desc
  limit ?`;
 
 const SCRIPTS = `
-select p.value->>'script' as script, p.value->'jobs' as jobs, p.value->'parents' as parents, s.message as status, r.attempt as attempts, a.wall_seconds as seconds,
+select p.value->>'script' as script, t.name as task, p.value->'jobs' as jobs, p.value->'parents' as parents, s.message as status, r.attempt as attempts, a.started_at, a.wall_seconds as seconds,
        r.reason, a.warning, a.result, a.error->>'message' as error, a.log->-1->>'message' as last_line
   from run u
  cross join lateral jsonb_array_elements(u.plan) with ordinality as p(value, place)

@@ -8,6 +8,8 @@ export interface Links {
   health: string;
   /** A task's queue on the board. */
   queue(task: string): string;
+  /** A subject's entry in a task, on the board. */
+  entry(task: string, subject: string): string;
   product(file: string): string;
   asset(name: string): string;
   export(format: 'csv' | 'json'): string;
@@ -16,6 +18,10 @@ export interface Links {
   /** The list of jobs, or of some; `before`: enqueued before this instant (ISO 8601). */
   jobs(of: { name?: string | undefined; state?: string | undefined; before?: string | undefined }): string;
   job(id: string): string;
+  /** The list of runs of scripts, or of some; `before`: started before this instant (ISO 8601). */
+  runs(of: { name?: string | undefined; before?: string | undefined }): string;
+  /** One run, by what the register calls it. */
+  run(subject: string): string;
 }
 
 /** Where requests are. */
@@ -56,15 +62,20 @@ export function linksOf(basePath: string, { requests = false }: { requests?: boo
     board: `${basePath}/board/`,
     health: `${basePath}/healthz`,
     queue: (task) => `${basePath}/board/queue/${encodeURIComponent(toBoard(task))}`,
+    entry: (task, subject) => `${basePath}/board/queue/${encodeURIComponent(toBoard(task))}/${encodeURIComponent(toBoard(subject))}`,
     product: (file) => `${basePath}/products/${encodeURIComponent(file)}`,
     asset: (name) => `${basePath}/assets/${name}`,
     export: (format) => `${basePath}/export.${format}`,
-    jobs: (of) => {
-      const query = new URLSearchParams(Object.entries(of).filter((pair): pair is [string, string] => pair[1] !== undefined));
-      return `${basePath}/jobs${query.size === 0 ? '' : `?${query.toString()}`}`;
-    },
+    jobs: (of) => `${basePath}/jobs${queryOf(of)}`,
     job: (id) => `${basePath}/jobs/${encodeURIComponent(id)}`,
+    runs: (of) => `${basePath}/runs${queryOf(of)}`,
+    run: (subject) => `${basePath}/runs/${encodeURIComponent(subject)}`,
   };
+}
+
+function queryOf(of: Readonly<Record<string, string | undefined>>): string {
+  const query = new URLSearchParams(Object.entries(of).filter((pair): pair is [string, string] => pair[1] !== undefined));
+  return query.size === 0 ? '' : `?${query.toString()}`;
 }
 
 function requestLinks(basePath: string): RequestLinks {

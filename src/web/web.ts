@@ -13,6 +13,7 @@ import { createMetrics } from './metrics.ts';
 import { createJobRoutes } from './page/job-routes.ts';
 import { createPages, type ExportTable } from './page/pages.ts';
 import { createRequestPages } from './page/request-pages.ts';
+import { createRunRoutes } from './page/run-routes.ts';
 import { productReply } from './products.ts';
 import { mount, respond, textReply, toAsk, type Route } from './route.ts';
 import { tokenGuard } from './token.ts';
@@ -53,6 +54,7 @@ export function createWeb(options: WebOptions): Hono {
   const { database, folders, health, order, log, carriers, version, basePath = '', host = '127.0.0.1', allowedHosts = [] } = options;
   const links = linksOf(basePath, options);
   const pages = createPages(options, links);
+  const pageDeps = { database, links, version, guard: tokenGuard(host, options.apiToken), isClosed: links.requests !== undefined };
   const routes: readonly Route[] = [
     { method: 'get', path: '/', handler: pages.first },
     { method: 'get', path: '/live', handler: pages.live },
@@ -62,7 +64,8 @@ export function createWeb(options: WebOptions): Hono {
     { method: 'get', path: '/metrics', handler: createMetrics(database) },
     { method: 'get', path: '/products/:file', handler: (ask) => productReply(folders.products, ask) },
     { method: 'get', path: '/assets/:name', handler: assetReply },
-    ...createJobRoutes({ database, links, version, guard: tokenGuard(host, options.apiToken), isClosed: links.requests !== undefined }),
+    ...createJobRoutes(pageDeps),
+    ...createRunRoutes(pageDeps),
     ...requestRoutes(options, links),
     ...pages.exports,
   ];

@@ -28,6 +28,7 @@ export function layout({ title, links, exports, version }: { title: string; link
   <nav aria-label="Pages">
     <a href="${links.home}">Overview</a>
     <a href="${links.jobs({})}">Jobs</a>
+    <a href="${links.runs({})}">Runs</a>
     ${links.requests === undefined ? '' : html`<a href="${links.requests.open}">Requests</a>`}
     <a href="${links.board}">Board</a>
     ${exports ? html`<a href="${links.export('csv')}">Export CSV</a> <a href="${links.export('json')}">Export JSON</a>` : ''}

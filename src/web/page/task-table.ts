@@ -10,11 +10,11 @@ import { count, icon, type Html } from './words.ts';
 const ORDER: readonly StatusType[] = ['success', 'warning', 'error', 'blank'];
 
 /** How the families are called; jobs and requests have words of their own for the two statuses of the machinery. */
-const FAMILIES: readonly { family: Family; title: string; words?: Readonly<Record<string, string>> }[] = [
+const FAMILIES: readonly { family: Family; title: string; words?: Readonly<Record<string, string>>; href?: (links: Links) => string }[] = [
   { family: 'transients', title: 'Tasks of transients' },
   { family: 'requests', title: 'Tasks of requests' },
   { family: 'jobs', title: 'Jobs', words: { [INITIAL]: 'pending', [PROCESSING]: 'running' } },
-  { family: 'runs', title: 'Scripts of runs' },
+  { family: 'runs', title: 'Scripts of runs', href: (links) => links.runs({}) },
 ];
 
 /** The tasks in the order of the graph, with their counts by status; where there are several families, each under its title. Of the others than transients, those that have been used. */
@@ -24,7 +24,7 @@ export function taskTable({ tasks, types }: Overview, links: Links): Html {
   <thead><tr><th scope="col">Task</th><th scope="col" class="wide">Entries</th><th scope="col">By status</th><th scope="col" class="number">Ready</th><th scope="col" class="number">Waiting</th></tr></thead>
   ${groups.length === 0 ? html`<tbody><tr><td colspan="5" class="quiet">The fixtures name no tasks yet.</td></tr></tbody>` : ''}
   ${groups.map((group) => html`<tbody>
-  ${groups.length === 1 ? '' : html`<tr class="family"><th colspan="5" scope="rowgroup">${group.title}</th></tr>`}
+  ${groups.length === 1 && group.href === undefined ? '' : html`<tr class="family"><th colspan="5" scope="rowgroup">${group.href === undefined ? group.title : html`<a href="${group.href(links)}">${group.title}</a>`}</th></tr>`}
   ${group.tasks.map((task) => taskRow(task, types, links, group.words))}
   </tbody>`)}
 </table>`;
