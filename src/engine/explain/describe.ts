@@ -75,6 +75,8 @@ function sentenceOf(obstacle: Obstacle, { task, now }: About): string {
       return `There is room for ${obstacle.room} more (${obstacle.by}); eligible before it: ${obstacle.ahead >= MOST_AHEAD ? `${MOST_AHEAD} or more` : obstacle.ahead}`;
     case 'no runner':
       return `No runner here does "${task}"`;
+    case 'no run':
+      return 'No process works on this run';
     case 'on schedule':
       return `"${task}" works only when its schedule fires${obstacle.nextAt === null ? '' : `, next at ${at(obstacle.nextAt)}`}`;
     case 'no daemon':
@@ -142,7 +144,10 @@ function actOf(obstacle: Obstacle, { subject, task, kind = '' }: About): string 
     case 'parent':
       return obstacle.state === 'pending' || obstacle.state === 'running' ? undefined : `"afterglow jobs requeue ${obstacle.id}" has that done again`;
     case 'due':
-      return obstacle.isOver ? undefined : `"afterglow retry --transient ${quoted(subject)} --task ${quoted(task)}" has it done now`;
+      // Of a run's script the process of the run alone sees to the time.
+      return obstacle.isOver || kind.startsWith('run:') ? undefined : `"afterglow retry --transient ${quoted(subject)} --task ${quoted(task)}" has it done now`;
+    case 'no run':
+      return 'the same "afterglow run-jobs" goes on where it was';
     case 'no daemon':
       return '"afterglow start" starts one';
     case 'outdated':

@@ -30,6 +30,7 @@ export type Obstacle =
   | ({ kind: 'limit'; probedBy: string | null; error: string | null } & Limit)
   | { kind: 'turn'; ahead: number; room: number; by: string }
   | { kind: 'no runner' }
+  | { kind: 'no run' }
   | { kind: 'on schedule'; nextAt: string | null }
   | { kind: 'no daemon' }
   | { kind: 'labels'; requires: readonly string[] }
@@ -38,7 +39,7 @@ export type Obstacle =
   | { kind: 'no place'; running: number; concurrency: number };
 
 /** Obstacles that a claim does not know of: with them alone, an entry is eligible, but nobody is there to claim it now. */
-const OUTSIDE: ReadonlySet<Obstacle['kind']> = new Set(['no runner', 'on schedule', 'no daemon', 'labels', 'unqualified', 'no place']);
+const OUTSIDE: ReadonlySet<Obstacle['kind']> = new Set(['no runner', 'no run', 'on schedule', 'no daemon', 'labels', 'unqualified', 'no place']);
 
 /** Why an entry runs or does not. */
 export interface Explanation {
@@ -141,6 +142,8 @@ class Explainer {
 
   /** Who would claim it. */
   #outside(entry: EntryState, task: TaskState): Obstacle[] {
+    // Nobody but the process of the run claims its scripts, and no daemon has runners for them.
+    if (entry.runIsAlive !== null) return entry.runIsAlive ? [] : [{ kind: 'no run' }];
     const { daemons } = this.#snapshot;
     const obstacles: Obstacle[] = [];
     const runner = this.#runners?.get(task.name);

@@ -47,6 +47,8 @@ export interface EntryState {
   parents: readonly { id: string; name: string; state: string; reason: string | null }[];
   /** Of a job that waits for its turn among those of its key: how many may run at once, and those that are not ended and came before it. */
   parkedBy: { key: string; most: number | null; ahead: number } | null;
+  /** Of a script of a run: whether the process that works on the run is alive; null for all else. */
+  runIsAlive: boolean | null;
   /** What daemons call it that it does not qualify for, see {@link UnqualifiedState.key}. */
   qualifiesAs: string;
   /** Entries of the task that are eligible and come before it, at most {@link MOST_AHEAD}; counted where the task is limited and this one is eligible. */
@@ -153,6 +155,7 @@ const ENTRIES = `
          case when r.status_id = 2 then a.started_at end as "startedAt", case when r.status_id = 2 then a.progress end as progress, a.error->>'message' as error,
          case when r.unmet > 0 then (${PARENTS}) else '[]' end as parents,
          case when r.unmet > 0 then (${PARKED}) end as "parkedBy",
+         (select exists (select from daemon d where d.id = u.daemon_id and ${IS_ALIVE}) from run u where u.subject_id = s.id) as "runIsAlive",
          coalesce((select 'key ' || j.key from job j where j.subject_id = r.subject_id and j.task_id = r.task_id), 'id ' || r.subject_id) as "qualifiesAs",
          case when not (r.ready and r.due_at is null and r.status_id = t.claim_from_id and (t.concurrency is not null or exists (select from task_use u where u.task_id = t.id))) then null
               when t.claim_from_id = 1 then (${aheadSql('1')})

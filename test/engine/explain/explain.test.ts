@@ -60,6 +60,21 @@ describe('an explanation', () => {
     expect(act('run:housing:1f')).toMatch(/; the same "afterglow run-jobs" does it again\.$/);
   });
 
+  it('of a script of a run is that no process works on the run, where that is so, whatever daemons and runners there are', async () => {
+    await given({ One: {}, Two: { needs: { One: 'processed' } } });
+    const id = (await sql(`select id from subject where name = 'a'`) as { id: string }[])[0]!.id;
+    await sql(`insert into run (subject_id, name, number, file, plan, jobs, tasks, process, daemon_id) values (?, 'housing', 1, 'jobs.json', '[]', 1, 2, '{}', (select id from daemon))`, [id]);
+    const none: ReadonlyMap<string, RunnerFacts> = new Map();
+    expect(await said('One', none)).toEqual([]);
+    await sql(`update daemon set heartbeat_at = now() - interval '1 hour'`);
+    await sql(`insert into daemon (host, machine, pid, process_start, version, concurrency) values ('h', 'm', 8, 's', '1', 4)`);
+    expect(await said('One', none)).toEqual(['No process works on this run; the same "afterglow run-jobs" goes on where it was.']);
+    expect((await said('Two', none)).at(-1)).toBe('It comes down to "One": no process works on this run; the same "afterglow run-jobs" goes on where it was.');
+    await sql(`update task_register set due_at = now() + interval '1 minute' where task_id = (select id from task where name = 'One')`);
+    const [due] = (await of('One', none)).obstacles;
+    expect(describeObstacle(due!, { subject: 'a', task: 'One', kind: 'run:housing:1f', now: new Date() })).toMatch(/^It waits until [^;]*\.$/);
+  });
+
   it('follows prerequisites to what they come down to, once each', async () => {
     const world = await given(CHAIN);
     expect(await said('Four')).toEqual([
