@@ -102,7 +102,8 @@ class Explainer {
   #obstacles(entry: EntryState): Obstacle[] {
     const task = this.#taskOf(entry);
     const holds = this.#holds(entry);
-    if (entry.status === PROCESSING) return [runningOf(entry), ...holds];
+    const lost: Obstacle[] = entry.runIsAlive === false ? [{ kind: 'no run' }] : [];
+    if (entry.status === PROCESSING) return [runningOf(entry), ...lost, ...holds];
     if (entry.status !== task.claimFrom) {
       const { status, type, since, failure, reason, error } = entry;
       return [{ kind: 'done', status, type, claimFrom: task.claimFrom, since, failure, reason: reason ?? error }, ...holds];
@@ -111,7 +112,8 @@ class Explainer {
     const drift: Obstacle[] = entry.unmet !== prerequisites.length || entry.held !== holds.length > 0 ? [{ kind: 'drift', unmet: entry.unmet, held: entry.held }] : [];
     const stops = [...prerequisites, ...holds, ...drift, ...this.#ofTask(task), ...dueOf(entry, task, this.#snapshot.now), ...limitsOfTask(task)];
     const turn = stops.length === 0 ? turnOf(entry, task) : [];
-    return [...stops, ...turn, ...this.#outside(entry, task)];
+    // Nobody but the process of the run claims its scripts, and no daemon has runners for them.
+    return [...stops, ...turn, ...(entry.runIsAlive === null ? this.#outside(entry, task) : lost)];
   }
 
   #unmet(entry: EntryState, task: TaskState): Obstacle[] {
@@ -142,8 +144,6 @@ class Explainer {
 
   /** Who would claim it. */
   #outside(entry: EntryState, task: TaskState): Obstacle[] {
-    // Nobody but the process of the run claims its scripts, and no daemon has runners for them.
-    if (entry.runIsAlive !== null) return entry.runIsAlive ? [] : [{ kind: 'no run' }];
     const { daemons } = this.#snapshot;
     const obstacles: Obstacle[] = [];
     const runner = this.#runners?.get(task.name);

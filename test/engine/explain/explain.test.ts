@@ -73,6 +73,9 @@ describe('an explanation', () => {
     await sql(`update task_register set due_at = now() + interval '1 minute' where task_id = (select id from task where name = 'One')`);
     const [due] = (await of('One', none)).obstacles;
     expect(describeObstacle(due!, { subject: 'a', task: 'One', kind: 'run:housing:1f', now: new Date() })).toMatch(/^It waits until [^;]*\.$/);
+    // One that was killed in the middle still has its lease.
+    await sql(`update task_register set due_at = null, status_id = 2, lease_owner = (select min(id) from daemon), lease_until = now() + interval '9 s', attempt = 1, cause = 'claim' where task_id = (select id from task where name = 'One')`);
+    expect((await of('One', none)).obstacles.map(({ kind }) => kind)).toEqual(['running', 'no run']);
   });
 
   it('follows prerequisites to what they come down to, once each', async () => {
