@@ -203,7 +203,9 @@ describe.skipIf(chromium === undefined)(chromium === undefined ? 'pages in a bro
 
     it.each(WIDTHS)('fits into %d pixels', async (width) => {
       const page = await openPage(browser, `${web.url}board/`, { width });
-      for (const [where, shown] of [['', 'Distance'], ['queue/Match?status=failed', 'no host'], ['queue/Match/2010aa0', 'Tasks of this object'], ['job-schedulers', 'UTC']] as const) {
+      await page.getByText('Distance').locator('visible=true').first().waitFor();
+      expect(await tooWide(page)).toBe(0);
+      for (const [where, shown] of [['queue/Match?status=failed', 'no host'], ['queue/Match/2010aa0', 'Tasks of this object'], ['job-schedulers', 'UTC']] as const) {
         await page.goto(`${web.url}board/${where}`);
         await page.getByText(shown).locator('visible=true').first().waitFor();
         expect(await tooWide(page), where).toBe(0);
