@@ -106,7 +106,9 @@ function chosen(filter: EntryFilter, waitingToo: boolean): { sql: string; params
   if (overridden !== true) conditions.push([`r.overridden_by is ${overridden === 'only' ? 'not ' : ''}null`]);
   if (statuses !== undefined) {
     const waiting = waitingToo ? ` or r.due_at is not null and r.failure = 'machinery' or r.status_id = 2 and r.lease_until < clock_timestamp()` : '';
-    conditions.push([`(r.status_id = any (array(select id from status where message = any (?::text[])))${waiting})`, textArray(statuses)]);
+    // What runs has an index of its own.
+    const atRest = statuses.includes(PROCESSING) ? '' : 'r.status_id <> 2 and ';
+    conditions.push([`(${atRest}r.status_id = any (array(select id from status where message = any (?::text[])))${waiting})`, textArray(statuses)]);
   }
   return { sql: `${CHOSEN}\n where ${conditions.map(([sql]) => sql).join('\n   and ')}\n order by r.subject_id, r.task_id`, params: conditions.flatMap(([, ...params]) => params) };
 }
