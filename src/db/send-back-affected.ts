@@ -33,6 +33,7 @@ export async function sendBackAffected(tx: EntityManager, changes: readonly Chan
   const ran = sent.filter(({ running }) => running);
   // A statement of its own: an attempt may have begun after the snapshot of the one before.
   if (ran.length > 0) await tx.execute(END, [JSON.stringify(ran)]);
+  await tx.execute(WAKE, [JSON.stringify(given)]);
   return {
     again: sent.map(({ subject, task, status }) => ({ subject, task, status })),
     kept: reached.flatMap(({ subject, task, by }) => (by === null ? [] : [{ subject, task, by }])),
@@ -77,17 +78,11 @@ select c.subject_id, c.task_id, s.name as subject, t.name as task, c.overridden_
  where not exists (select from given g where g.subject_id = c.subject_id and g.result_of = c.task_id)
  order by c.subject_id, c.task_id`;
 
-// Claims that come meanwhile pass over what could be claimed, so its tasks are woken.
 const TOUCH = `
-with touched as (
-  update task_register r
-     set edit_xid = pg_current_xact_id(), edited_at = clock_timestamp()
-    from ${GIVEN}
-   where r.subject_id = g.subject_id and r.task_id = g.task_id
-  returning r.task_id, r.status_id, r.ready, r.due_at)
-select pg_notify('afterglow_ready', t.id::text)
-  from task t
- where exists (select from touched x where x.task_id = t.id and x.status_id = t.claim_from_id and x.ready and x.due_at is null)`;
+update task_register r
+   set edit_xid = pg_current_xact_id(), edited_at = clock_timestamp()
+  from ${GIVEN}
+ where r.subject_id = g.subject_id and r.task_id = g.task_id`;
 
 const SEND = `
 with chosen as materialized (
@@ -103,14 +98,19 @@ sent as (
      set status_id = 1, cause = 'reset', actor = ?, due_at = null, dispatched_at = null, setbacks = 0, failure = null, reason = null, waits_for = null,
          lease_owner = null, lease_until = null, warning = null, last_modified = clock_timestamp()
     from chosen c
-   where r.subject_id = c.subject_id and r.task_id = c.task_id
-  returning r.task_id),
--- What only waited for its time makes no move, so the trigger keeps silent.
-woken as (select pg_notify('afterglow_ready', task_id::text) from (select distinct task_id from sent) tasks)
-select * from chosen where (select count(*) from woken) >= 0 order by subject_id, task_id`;
+   where r.subject_id = c.subject_id and r.task_id = c.task_id)
+select * from chosen order by subject_id, task_id`;
 
 const END = `
 update attempt a
    set ended_at = clock_timestamp(), outcome = 'superseded', progress = null
   from jsonb_to_recordset(?::jsonb) as c(subject_id bigint, task_id integer, attempt integer)
  where a.subject_id = c.subject_id and a.task_id = c.task_id and a.attempt = c.attempt and a.outcome = 'running'`;
+
+// What only waited for its time makes no move, so the trigger keeps silent; and claims that came meanwhile passed over all that was locked.
+const WAKE = `
+select pg_notify('afterglow_ready', t.id::text)
+  from task t
+ where exists (
+   select from task_register r
+    where r.task_id = t.id and r.subject_id in (select g.subject_id from ${GIVEN}) and r.status_id = t.claim_from_id and r.ready and r.due_at is null)`;
