@@ -33,8 +33,6 @@ drop trigger job_moved on task_register;
 drop function job_moved();
 drop index register_by_status;
 create index register_by_status on task_register (task_id, status_id, last_modified) where status_id <> 2;
-drop index running;
-create index running on task_register (task_id, last_modified) where status_id = 2;
 create index job_open on job (subject_id) where ended_at is null;
 `;
 
