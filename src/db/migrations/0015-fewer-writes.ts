@@ -1,12 +1,12 @@
 import { Migration } from '@mikro-orm/migrations';
 
 /**
- * The same with fewer writes. An entry that is claimed and ended costs about a quarter less of the server's time:
+ * The same with fewer writes. An entry that is claimed and ended costs about a tenth less of the server's time, and a seventh less of its log:
  *
  * - `task_register` has no triggers that run before the update of a row: with one of them, whatever it does, PostgreSQL locks each row
  *   before it updates it, and computes generated columns anew. `ready_at` is set by the statement that brings a counter to zero, and by
  *   `register_moved` for all other ways to become ready, which are rare. That a job which was to be cancelled ends as
- *   cancelled is written by those who end attempts (src/engine/advance.ts, src/engine/rescue.ts), and `jobs_moved` refuses anything else.
+ *   cancelled is written by those who end attempts (src/engine/advance.ts, src/engine/rescue.ts), and `register_moved` refuses anything else.
  * - The counters of dependents are not locked before they are changed. They are changed in the order of subject and task, by a nested loop
  *   over the sorted changes; where the planner takes another way, because the first change of a session was huge, two transactions may
  *   change the same two in different orders, and PostgreSQL ends one, which is tried again.
