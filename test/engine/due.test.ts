@@ -5,6 +5,7 @@ import { claim } from '../../src/engine/claim.ts';
 import { letGo } from '../../src/engine/due.ts';
 import { createDatabase } from '../harness.ts';
 import { createWorld } from './create-world.ts';
+import { heard } from './heard.ts';
 import { gate } from './scripted-runner.ts';
 
 let database: Database;
@@ -13,18 +14,6 @@ beforeAll(async () => {
 });
 
 const by = { daemonId: 1, actor: 'test', leaseSeconds: 60 };
-
-/** What comes in on the channel of ready tasks while something is done. */
-async function heard(act: () => Promise<unknown>): Promise<string[]> {
-  const client = await database.connect('test');
-  const payloads: string[] = [];
-  client.on('notification', ({ payload }) => payloads.push(payload!));
-  await client.query('listen afterglow_ready');
-  await act();
-  await client.query('select 1');
-  await client.end();
-  return payloads;
-}
 
 describe('an entry that is due', () => {
   it('can be claimed once a daemon has told of it, also while another is letting go of the same', async () => {
@@ -60,15 +49,15 @@ describe('what passes over an entry that somebody has in hand', () => {
   it('is woken when the object’s place in the order has changed', async () => {
     const world = await createWorld(database, { tasks: { Match: {}, Report: { needs: { Match: 'processed' } } } });
     await world.add('a');
-    expect(await heard(() => database.em().execute(`update subject set priority = 7`))).toEqual([String(world.task('Match').id)]);
-    expect(await heard(() => database.em().execute(`update subject set priority = 7`))).toEqual([]);
+    expect(await heard(database, () => database.em().execute(`update subject set priority = 7`))).toEqual([String(world.task('Match').id)]);
+    expect(await heard(database, () => database.em().execute(`update subject set priority = 7`))).toEqual([]);
   });
 
   it('is woken when a figure that it reads has changed', async () => {
     const world = await createWorld(database, { tasks: { Match: {}, Report: { needs: { Match: 'processed' } } } });
     await world.add('a');
     const [{ id }] = await database.em().execute<[{ id: string }]>(`select id from subject`);
-    expect(await heard(() => database.em().transactional((tx) => sendBackAffected(tx, [{ subjectId: id, fields: ['redshift'] }], 'ada')))).toEqual([String(world.task('Match').id)]);
+    expect(await heard(database, () => database.em().transactional((tx) => sendBackAffected(tx, [{ subjectId: id, fields: ['redshift'] }], 'ada')))).toEqual([String(world.task('Match').id)]);
   });
 });
 

@@ -7,6 +7,7 @@ import { RefusedError, UnknownNameError } from '../../src/errors.ts';
 import { startDaemon } from '../daemon/start-daemon.ts';
 import { createDatabase } from '../harness.ts';
 import { createWorld } from './create-world.ts';
+import { heard } from './heard.ts';
 import { gate } from './scripted-runner.ts';
 
 let database: Database;
@@ -24,19 +25,6 @@ const order = { reason: 'bad pixel', by: 'dora' };
 const held = async () => (await database.em().execute<{ text: string }[]>(
   `select s.name || ' ' || t.name as text from task_register r join subject s on s.id = r.subject_id join task t on t.id = r.task_id where r.held order by 1`)).map(({ text }) => text);
 
-/** What comes in on the channel of ready tasks while something is done. */
-async function heard(act: () => Promise<unknown>): Promise<string[]> {
-  const client = await database.connect('test');
-  const payloads: string[] = [];
-  client.on('notification', ({ payload }) => payloads.push(payload!));
-  await client.query('listen afterglow_ready');
-  await act();
-  // Notifications come before the answer to a statement that begins later.
-  await client.query('select 1');
-  await client.end();
-  return payloads;
-}
-
 describe('a hold', () => {
   it('on an object keeps all of its entries from being claimed, until it is lifted, which wakes the tasks', async () => {
     const world = await given();
@@ -44,7 +32,7 @@ describe('a hold', () => {
     expect(await held()).toEqual(['a Match', 'a Report']);
     await world.engine().work();
     expect(await world.statuses('Report')).toEqual({ a: 'not processed', b: 'processed' });
-    expect(await heard(() => liftHolds(database, { subjects: ['a'] }))).toEqual([String(world.task('Match').id)]);
+    expect(await heard(database, () => liftHolds(database, { subjects: ['a'] }))).toEqual([String(world.task('Match').id)]);
     await world.engine({ daemonId: 2 }).work();
     expect(await world.statuses('Report')).toEqual({ a: 'processed', b: 'processed' });
   });
@@ -78,7 +66,7 @@ describe('a hold', () => {
     await placeHolds(database, { subjects: ['a'], task: 'Report', ...order, until: 3600 });
     await placeHolds(database, { subjects: ['b'], ...order });
     const woken = await vi.waitFor(async () => {
-      const payloads = await heard(() => letGo(database.hot.run));
+      const payloads = await heard(database, () => letGo(database.hot.run));
       expect(payloads).not.toEqual([]);
       return payloads;
     }, 10_000);
